@@ -1,0 +1,60 @@
+# Every target sets up what it needs; `make test` and `make demo` work first, alone.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+READY_BENCH := $(VENV)/ready-bench
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+COMPILE_LOCK := uv pip compile pyproject.toml --python-version 3.11 \
+    --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-annotate \
+    --no-emit-index-url --quiet
+
+.PHONY: demo test lint check format bless bench networks size lock clean
+
+demo: $(READY)
+	$(BIN)/python examples/demo.py
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+
+format: $(READY)
+	$(BIN)/ruff format .
+
+check: format lint test
+
+# Rewrites the expected part of the text tests; review the difference before committing it.
+bless: $(READY)
+	$(BIN)/python -m pytest --bless
+
+networks: $(READY)
+	$(BIN)/python bench/networks.py build/networks
+
+bench: $(READY_BENCH) networks
+	$(BIN)/python bench/peers.py build/networks --json build/bench.json
+
+size: $(READY)
+	$(BIN)/python .ci/size.py
+
+# Needs `uv`; the locks hold exact versions and hashes for Python 3.11-3.13 on linux x86_64.
+lock:
+	$(COMPILE_LOCK) --extra dev --output-file requirements.lock
+	$(COMPILE_LOCK) --extra dev --extra bench --output-file requirements-bench.lock
+
+clean:
+	rm -rf build dist ncc.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(READY_BENCH): $(READY) requirements-bench.lock
+	$(PIP) install --require-hashes -r requirements-bench.lock
+	touch $@
