@@ -1,0 +1,124 @@
+"""Source locations, user-facing errors, and the exit codes of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process returns; documented in the README and kept stable."""
+
+    OK = 0
+    GATE = 1
+    USAGE = 2
+    UNSUPPORTED = 3
+    INVALID_MODEL = 4
+    RESOURCE = 5
+    INCOMPATIBLE = 6
+    INTEGRITY = 7
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Loc:
+    """Where a node came from: the model file, the node's name there, and its op type."""
+
+    file: str = ""
+    node: str = ""
+    op: str = ""
+
+    def __str__(self) -> str:
+        named = f"node '{self.node}'" if self.node else "an unnamed node"
+        kind = f" ({self.op})" if self.op else ""
+        return f"{self.file + ', ' if self.file else ''}{named}{kind}"
+
+
+Locs = tuple[Loc, ...]
+
+
+def merge_locs(groups: Iterable[Locs]) -> Locs:
+    """All locations of `groups`, each once, in first-seen order."""
+    return tuple(dict.fromkeys(loc for group in groups for loc in group))
+
+
+class NccError(Exception):
+    """A failure that the user can act on.
+
+    `code` is stable and explained by `ncc explain CODE`; `exit` is the process's exit code;
+    `operand` is the index of the operand at fault and `label` what is written under it;
+    `text` is the node as IR text; `during` names the phase.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        exit: ExitCode = ExitCode.INVALID_MODEL,
+        locs: Locs = (),
+        text: str = "",
+        operand: int | None = None,
+        label: str = "",
+        during: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.exit = exit
+        self.details = Details(locs, text, operand, label, during, hint)
+
+    def located(self, **known: object) -> NccError:
+        """Fill in details that are still empty (the innermost writer wins)."""
+        missing = {k: v for k, v in known.items() if not getattr(self.details, k)}
+        self.details = replace(self.details, **missing)  # type: ignore[arg-type]  # names checked by replace
+        return self
+
+    def __str__(self) -> str:
+        return render(self)
+
+
+@dataclass(frozen=True)
+class Details:
+    """The optional parts of an error, laid out by `render`."""
+
+    locs: Locs = ()
+    text: str = ""
+    operand: int | None = None
+    label: str = ""
+    during: str = ""
+    hint: str = field(default="")
+
+
+def render(error: NccError) -> str:
+    """Lay an error out: what, where, the node with the operand underlined, phase, hint."""
+    d = error.details
+    lines = [f"error[{error.code}]: {error.message}"]
+    lines += [f"  in {loc}" for loc in d.locs]
+    if d.text:
+        lines.append(f"    {d.text}")
+        span = _operand_span(d.text, d.operand)
+        if span and d.label:
+            lines.append(f"    {' ' * span[0]}{'^' * (span[1] - span[0])} {d.label}")
+        elif d.label:
+            lines.append(f"    {d.label}")
+    if d.during:
+        lines.append(f"  during: {d.during}")
+    if d.hint:
+        lines.append(f"  hint: {d.hint}")
+    return "\n".join(lines)
+
+
+def _operand_span(text: str, operand: int | None) -> tuple[int, int] | None:
+    """Columns of the operand-th item between the first pair of parentheses of `text`."""
+    start = text.find("(")
+    if operand is None or start < 0:
+        return None
+    items = text[start + 1 : text.find(")", start)].split(", ")
+    if operand >= len(items):
+        return None
+    begin = start + 1 + sum(len(item) + 2 for item in items[:operand])
+    return begin, begin + len(items[operand])

@@ -1,0 +1,51 @@
+"""Run a graph with numpy: the reference for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ncc.diagnostics import NccError
+from ncc.ir.graph import Graph, Node, Value
+
+
+def interpret(
+    graph: Graph,
+    inputs: Sequence[Any],
+    *,
+    observe: Callable[[Node, tuple[Any, ...]], None] | None = None,
+) -> list[Any]:
+    """The outputs of `graph` for `inputs`, one array per graph input.
+
+    Each value is dropped after its last reader. `observe` sees every node with its results.
+    """
+    known: dict[Value, Any] = dict(zip(graph.inputs, inputs, strict=True))
+    last = _last_readers(graph)
+    for node in graph.nodes:
+        results = evaluate(node, tuple(known[value] for value in node.operands))
+        if observe:
+            observe(node, results)
+        known.update(zip(node.results, results, strict=True))
+        for value in (*node.operands, *node.results):
+            if last.get(value, node) is node:
+                known.pop(value, None)
+    return [known[value] for value in graph.outputs]
+
+
+def evaluate(node: Node, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The results of one node."""
+    try:
+        results = node.op.eval(*operands)
+    except NccError as error:
+        raise error.located(locs=node.locs, during="evaluation") from None
+    return results if isinstance(results, tuple) else (results,)
+
+
+def _last_readers(graph: Graph) -> dict[Value, Node | None]:
+    """The node after which each value is dead; None for outputs, which stay."""
+    last: dict[Value, Node | None] = {}
+    for node in graph.nodes:
+        for operand in node.operands:
+            last[operand] = node
+    last.update(dict.fromkeys(graph.outputs))
+    return last

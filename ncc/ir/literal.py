@@ -1,0 +1,70 @@
+"""Small tensors that live in the IR, and slices of mapped files that do not."""
+
+from __future__ import annotations
+
+import functools
+import mmap
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ncc.diagnostics import NccError
+from ncc.ir.types import DType, TensorType
+
+INLINE_LIMIT = 1024
+"""Constants of at most this many bytes are literals; larger ones are weights or expressions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A tensor by value: hashable, equal when type and bits are."""
+
+    type: TensorType
+    data: bytes
+
+    @staticmethod
+    def of(array: npt.NDArray[Any]) -> Literal:
+        """The literal with the elements of `array`."""
+        dense = np.ascontiguousarray(array).reshape(np.shape(array))
+        return Literal(TensorType(DType.of(dense.dtype), dense.shape), dense.tobytes())
+
+    @property
+    def array(self) -> npt.NDArray[Any]:
+        """The elements, read-only."""
+        return np.frombuffer(self.data, self.type.dtype.numpy).reshape(self.type.dims)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSlice:
+    """Bytes `offset .. offset + nbytes` of a file, with their sha256.
+
+    `file` is the path to open and takes no part in equality: the digest says what the bytes are.
+    """
+
+    file: str = field(compare=False)
+    offset: int = field(compare=False)
+    nbytes: int
+    sha256: str
+
+    def read(self, type: TensorType) -> npt.NDArray[Any]:
+        """The slice as a read-only array of `type`, mapped, not copied."""
+        if not self.nbytes:
+            return np.zeros(type.dims, type.dtype.numpy)
+        raw = np.frombuffer(_mapped(self.file), np.uint8, self.nbytes, self.offset)
+        return raw.view(type.dtype.numpy).reshape(type.dims)
+
+
+@functools.lru_cache(maxsize=64)
+def _mapped(file: str) -> mmap.mmap:
+    """The whole file, mapped read-only."""
+    try:
+        with open(file, "rb") as handle:
+            return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise NccError(
+            "weight-file",
+            f"cannot read the weights in {file}: {error.strerror}",
+            hint="keep the model's files in place while it is compiled",
+        ) from None

@@ -1,0 +1,28 @@
+"""transpose: reorder the axes of a tensor."""
+
+from ncc.ir.op import Array, Op, op, require
+from ncc.ir.types import TensorType
+
+
+@op("transpose", torch="aten::permute")
+class Transpose(Op):
+    """Result axis `i` is operand axis `perm[i]`."""
+
+    perm: tuple[int, ...]
+
+    def infer(self, x: TensorType) -> TensorType:
+        require(
+            sorted(self.perm) == list(range(x.rank)),
+            f"perm {list(self.perm)} does not name each axis of {x} once",
+            hint=f"give perm the numbers 0..{x.rank - 1}, each once",
+            operand=0,
+            label=f"has {x.rank} axes",
+        )
+        return x.with_shape(x.shape[axis] for axis in self.perm)
+
+    def eval(self, x: Array) -> Array:
+        return x.transpose(self.perm)
+
+    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
+        inverse = [perm.index(axis) for axis in range(len(perm))]
+        return Transpose(tuple(inverse[self.perm[axis]] for axis in perm))

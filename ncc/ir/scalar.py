@@ -1,0 +1,184 @@
+"""The functions that scalar formulas may use, and their meaning in numpy.
+
+A formula is written once, as python operators and calls of `m.<function>`; the interpreter reads
+it with `NUMPY`, a code generator with its own `Math`. Every function here has one row in
+`FUNCTIONS`, so a new one is meaning first, code second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from ncc.ir.types import DType
+
+Scalar = Any
+"""A number as a formula sees it: a numpy array, or an expression of a code generator."""
+
+
+class Math(Protocol):
+    """`m.f(...)` for every row of `FUNCTIONS`, and casts."""
+
+    def cast(self, x: Scalar, to: DType) -> Scalar:
+        """x converted to `to`: rounded to nearest even, truncated from float to integer."""
+
+    def const(self, value: float, like: Scalar) -> Scalar:
+        """`value` in the type of `like`."""
+
+    def bitcast(self, x: Scalar, to: DType) -> Scalar:
+        """The bits of x read as another type of the same width."""
+
+    def __getattr__(self, name: str) -> Callable[..., Scalar]: ...
+
+
+def _fma(a: Scalar, b: Scalar, c: Scalar) -> Scalar:
+    """a * b + c, rounded once for float32 (the product is exact in float64)."""
+    if np.asarray(a).dtype == np.float32:
+        wide = np.multiply(a, b, dtype=np.float64) + np.asarray(c, np.float64)
+        return wide.astype(np.float32)
+    return np.add(np.multiply(a, b), c)
+
+
+def _erf(x: Scalar) -> Scalar:
+    flat = np.asarray(x)
+    out = np.fromiter((math.erf(v) for v in flat.ravel()), np.float64, flat.size)
+    return out.reshape(flat.shape).astype(flat.dtype)
+
+
+def _truncate(function: Callable[..., Scalar]) -> Callable[..., Scalar]:
+    """Integer division of numpy floors; ours truncates toward zero and defines x / 0 as 0."""
+
+    def div(a: Scalar, b: Scalar) -> Scalar:
+        a, b = np.asarray(a), np.asarray(b)
+        if a.dtype.kind == "f":
+            return function(a, b)
+        safe = np.where(b == 0, 1, b).astype(b.dtype)
+        quotient = a // safe
+        inexact = quotient * safe != a
+        return np.where(b == 0, 0, quotient + (inexact & ((a < 0) != (safe < 0)))).astype(a.dtype)
+
+    return div
+
+
+def _fmod(a: Scalar, b: Scalar) -> Scalar:
+    """The remainder with the sign of `a`, as C's fmod."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.dtype.kind == "f":
+        return np.fmod(a, b)
+    safe = np.where(b == 0, 1, b).astype(b.dtype)
+    return np.where(b == 0, 0, np.fmod(a, safe)).astype(a.dtype)
+
+
+def _shift(function: Callable[..., Scalar]) -> Callable[..., Scalar]:
+    """Shifts by the width of the type or more give 0."""
+
+    def shift(a: Scalar, b: Scalar) -> Scalar:
+        a, b = np.asarray(a), np.asarray(b)
+        wide = b >= 8 * a.dtype.itemsize
+        return np.where(wide, 0, function(a, np.where(wide, 0, b).astype(b.dtype))).astype(a.dtype)
+
+    return shift
+
+
+FUNCTIONS: dict[str, Callable[..., Scalar]] = {
+    # arithmetic; `min` and `max` return NaN when either side is NaN
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": _truncate(np.divide),
+    "fmod": _fmod,
+    "neg": np.negative,
+    "abs": np.abs,
+    "min": np.minimum,
+    "max": np.maximum,
+    "sqrt": np.sqrt,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "trunc": np.trunc,
+    "round": np.rint,
+    "fma": _fma,
+    # transcendental
+    "exp": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "expm1": np.expm1,
+    "pow": np.power,
+    "erf": _erf,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+    # comparisons give bool
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "isnan": np.isnan,
+    "isinf": np.isinf,
+    "where": np.where,
+    # bits; `and`, `or`, `xor`, `not` also take bool
+    "bitand": np.bitwise_and,
+    "bitor": np.bitwise_or,
+    "bitxor": np.bitwise_xor,
+    "bitnot": np.invert,
+    "shl": _shift(np.left_shift),
+    "shr": _shift(np.right_shift),
+}
+
+
+class NumpyMath:
+    """The meaning of every function, on numpy arrays."""
+
+    def __getattr__(self, name: str) -> Callable[..., Scalar]:
+        return FUNCTIONS[name]
+
+    def cast(self, x: Scalar, to: DType) -> Scalar:
+        return cast(np.asarray(x), to)
+
+    def const(self, value: float, like: Scalar) -> Scalar:
+        return np.asarray(value, dtype=np.asarray(like).dtype)
+
+    def bitcast(self, x: Scalar, to: DType) -> Scalar:
+        return np.ascontiguousarray(x).view(to.numpy)
+
+
+def cast(x: np.ndarray[Any, Any], to: DType) -> np.ndarray[Any, Any]:
+    """Convert elements: floats round to nearest even, floats to integers truncate.
+
+    Out-of-range and NaN to integer saturate and give 0, as on the device.
+    """
+    if to is DType.tf32:
+        return _round_tf32(x.astype(np.float32, copy=False))
+    if x.dtype.kind == "f" and to.is_int:
+        info = np.iinfo(to.numpy)
+        wide = np.nan_to_num(np.trunc(x.astype(np.float64)), nan=0.0)
+        inside = np.clip(wide, float(info.min), float(info.max))
+        top = wide >= float(info.max)
+        return np.where(top, info.max, np.where(top, 0, inside).astype(to.numpy)).astype(to.numpy)
+    with np.errstate(all="ignore"):
+        return x.astype(to.numpy, copy=False)
+
+
+def _round_tf32(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Round float32 to 10 bits of mantissa, to nearest even."""
+    bits = x.view(np.uint32)
+    rounded = (bits + np.uint32(0xFFF) + ((bits >> np.uint32(13)) & np.uint32(1))) & np.uint32(
+        0xFFFFE000
+    )
+    return np.where(np.isnan(x), x, rounded.view(np.float32))
+
+
+NUMPY: Math = NumpyMath()
