@@ -20,7 +20,9 @@ class Value:
 
     __slots__ = ("index", "name", "node", "type")
 
-    def __init__(self, type: Type, node: Node | None = None, index: int = 0, name: str = "") -> None:
+    def __init__(
+        self, type: Type, node: Node | None = None, index: int = 0, name: str = ""
+    ) -> None:
         self.type = type
         self.node = node
         self.index = index

@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,8 @@ class Op:
     torch: ClassVar[tuple[str, ...]] = ()
     host_only: ClassVar[bool] = False
     """True for ops that only ever run in host segments (data-dependent sizes, strings)."""
+    pure: ClassVar[bool] = True
+    """False for ops whose result is not a function of their operands (random numbers)."""
 
     def infer(self, *operands: Any) -> Type | tuple[Type, ...]:
         """Result types from operand types; NccError when they do not fit."""
@@ -60,6 +62,7 @@ class Op:
 OpT = TypeVar("OpT", bound=type[Op])
 
 
+@dataclass_transform(frozen_default=True)
 def op(
     name: str, *, onnx: str | tuple[str, ...] = (), torch: str | tuple[str, ...] = ()
 ) -> Callable[[OpT], OpT]:
@@ -70,7 +73,7 @@ def op(
     """
 
     def register(cls: OpT) -> OpT:
-        made = dataclasses.dataclass(frozen=True)(cls)
+        made = cast(OpT, dataclasses.dataclass(frozen=True)(cls))
         made.name = name
         made.onnx = (onnx,) if isinstance(onnx, str) else onnx
         made.torch = (torch,) if isinstance(torch, str) else torch
@@ -145,7 +148,7 @@ class Elementwise(Op):
         """Element type of the result from those of the operands."""
         return operands[0]
 
-    def check(self, *operands: TensorType) -> None:
+    def check(self, *operands: Any) -> None:
         """Refuse operand types that the formula does not take."""
         first = operands[0]
         for index, other in enumerate(operands):
@@ -157,12 +160,12 @@ class Elementwise(Op):
                 label=f"is {other.dtype.value}, needs {first.dtype.value}",
             )
 
-    def infer(self, *operands: TensorType) -> TensorType:
+    def infer(self, *operands: Any) -> TensorType:
         self.check(*operands)
         dtype = self.result_dtype(*(operand.dtype for operand in operands))
         return TensorType(dtype, broadcast(*(operand.shape for operand in operands)))
 
-    def eval(self, *operands: Array) -> Array:
+    def eval(self, *operands: Any) -> Array:
         types = [DType.of(operand.dtype) for operand in operands]
         inner = [
             operand.astype(dtype.compute.numpy, copy=False)

@@ -195,9 +195,7 @@ class _Match:
             return False
         if pattern.operands and len(pattern.operands) != len(node.operands):
             return False
-        pairs: Iterator[tuple[V | P, Value]] = zip(
-            pattern.operands, node.operands, strict=False
-        )
+        pairs: Iterator[tuple[V | P, Value]] = zip(pattern.operands, node.operands, strict=False)
         if not all(self.value(inner, value) for inner, value in pairs):
             return False
         self.nodes.append(node)

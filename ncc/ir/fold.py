@@ -1,0 +1,75 @@
+"""Values that depend on constants and weights alone, and their evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ncc.diagnostics import Locs
+from ncc.ir.graph import Builder, Node, Value
+from ncc.ir.interpret import evaluate
+from ncc.ir.literal import INLINE_LIMIT, Literal
+from ncc.ir.op import Op
+from ncc.ir.ops.constant import Constant
+from ncc.ir.ops.weight import Weight
+from ncc.ir.types import TensorType
+
+EVALUATION_LIMIT = 1 << 20
+"""Constant expressions whose parts are at most this many bytes may be evaluated at compile time."""
+
+
+def is_literal(value: Value) -> bool:
+    """Whether `value` is a tensor in the IR."""
+    return isinstance(value.op, Constant)
+
+
+def literal(value: Value) -> npt.NDArray[Any] | None:
+    """The elements of a `constant`, else None."""
+    return value.op.value.array if isinstance(value.op, Constant) else None
+
+
+def constant_array(value: Value, limit: int = EVALUATION_LIMIT) -> npt.NDArray[Any] | None:
+    """The elements of an expression over constants and weights; None if it is not one.
+
+    Gives up (None) when a part of the expression has more than `limit` bytes.
+    """
+    known: dict[Value, Any] = {}
+    stack = [value]
+    while stack:
+        top = stack[-1]
+        if top in known:
+            stack.pop()
+            continue
+        if top.node is None or not _foldable(top.node, limit):
+            return None
+        waiting = [operand for operand in top.node.operands if operand not in known]
+        if waiting:
+            stack += waiting
+            continue
+        results = evaluate(top.node, tuple(known[operand] for operand in top.node.operands))
+        known.update(zip(top.node.results, results, strict=True))
+    return np.asarray(known[value])
+
+
+def _foldable(node: Node, limit: int) -> bool:
+    types = [value.type for value in node.results]
+    return node.op.pure and all(
+        isinstance(type, TensorType) and type.is_static and type.nbytes <= limit for type in types
+    )
+
+
+class FoldingBuilder(Builder):
+    """A builder that evaluates small expressions over literals as it appends.
+
+    Shape arithmetic of a model thus becomes literals while it is imported.
+    """
+
+    def __call__(self, op: Op, *operands: Value, locs: Locs | None = None) -> Value:
+        made = self.make(op, operands, self.locs if locs is None else locs)
+        small = _foldable(made, INLINE_LIMIT) and not isinstance(op, Constant | Weight)
+        if not (small and all(is_literal(value) for value in operands)):
+            return self.append(made).result
+        (array,) = evaluate(made, tuple(literal(value) for value in operands))
+        return self.node(Constant(Literal.of(np.asarray(array))), locs=made.locs).result
