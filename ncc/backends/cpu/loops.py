@@ -233,17 +233,19 @@ class Pack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contract(Stmt):
-    """for m, n: acc = sum over k of a * b, in f32 (i32 for integers); then `body`.
+    """for m.., n: acc = sum over k.. of a * b, in f32 (i32 for integers); then `body`.
 
-    `a.index` is affine in m, every reduction variable and the outer variables, with coefficient
-    1 in the last reduction variable; it does not depend on n. `pack` says where b lies.
-    `body` reads `acc`, `m` and `n`, and may hold Let, Assign and Store. `tile` is the register
-    tile, rows by columns; its columns are `pack.nr`, a multiple of the vector.
+    `m` lists the row variables with their extents, outermost first (a convolution has the batch,
+    the output row and the output column); the register tile covers the last one, which is never
+    merged with the others, so a matrix product over dense rows gives a single one. `a.index` is
+    affine in every m, every reduction variable and the outer variables, with coefficient 1 in the
+    last reduction variable; it does not depend on n. `pack` says where b lies; `b.index` does not
+    depend on m. `body` reads `acc`, the m's and `n`, and may hold Let, Assign and Store. `tile` is
+    the register tile, rows by columns; its columns are `pack.nr`, a multiple of the vector.
     `parallel` splits tiles over the cores, as a parallel loop does.
     """
 
-    m: Var
-    rows: int
+    m: tuple[tuple[Var, int], ...]
     n: Var
     columns: int
     k: tuple[tuple[Var, int], ...]
