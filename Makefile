@@ -3,6 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+NETWORKS := build/networks
 READY := $(VENV)/ready
 READY_BENCH := $(VENV)/ready-bench
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
@@ -32,11 +33,10 @@ check: format lint test
 bless: $(READY)
 	$(BIN)/python -m pytest --bless
 
-networks: $(READY)
-	$(BIN)/python bench/networks.py build/networks
+networks: $(NETWORKS)/made
 
-bench: $(READY_BENCH) networks
-	$(BIN)/python bench/peers.py build/networks --json build/bench.json
+bench: $(READY_BENCH) $(NETWORKS)/made
+	$(BIN)/python bench/peers.py $(NETWORKS) --cores 1 2 --json build/bench.json
 
 size: $(READY)
 	$(BIN)/python .ci/size.py
@@ -53,6 +53,10 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --require-hashes -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(NETWORKS)/made: bench/networks.py $(wildcard bench/nets/*.py) | $(READY)
+	$(BIN)/python bench/networks.py $(NETWORKS)
 	touch $@
 
 $(READY_BENCH): $(READY) requirements-bench.lock
