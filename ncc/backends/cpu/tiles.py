@@ -1,0 +1,138 @@
+"""The shape of a contraction in registers and caches: its tile, and the order of its tiles.
+
+Everything here is arithmetic on static sizes for a nominal core (two products and about one and
+a half loads a cycle), so the same shapes give the same code on every build machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ncc.backends.cpu.target import Target
+from ncc.ir.types import DType
+
+MAX_VECTORS = 4
+"""Vectors of columns in one tile; more leaves too few rows to hide the loads of B."""
+
+PRODUCTS = 2.0
+"""Vector products a cycle."""
+LOAD = 0.65
+"""Cycles of one load in a full pipeline: 28 x 16 loads as often as it multiplies, and reaches
+three quarters of the peak that 14 x 32 reaches."""
+TILE_COST = 30.0
+"""Cycles to find, start and drain one tile."""
+STORE_COST = 2.0
+"""Cycles to finish one accumulator."""
+REST_COST = 1.02
+"""What a second copy of the code, for the last rows, must win to be worth its bytes."""
+STREAM = 24.0
+"""Bytes of B that the second-level cache delivers a cycle."""
+
+L1_BYTES = 24 * 1024
+L2_BYTES = 768 * 1024
+"""Three quarters of what a core has to itself; the rest is for results on their way out."""
+PANEL_L2_WEIGHT = 1 / 8
+"""Cost of a byte from the second-level cache, where one from beyond it costs 1."""
+
+MIN_CHAINS = 8
+"""Independent sums that keep two product units of latency 4 busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """A register tile of `rows` by `columns`, of products that take `kr` elements at a time."""
+
+    rows: int
+    columns: int
+    kr: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns, as `Contract.tile` holds them."""
+        return self.rows, self.columns
+
+
+def product_width(dtype: DType, target: Target) -> int:
+    """Elements that one lane of a product instruction takes: 2 for the bf16 dot product."""
+    return 2 if dtype is DType.bf16 and target.has_bf16_dot else 1
+
+
+def accumulator_lanes(dtype: DType, target: Target) -> int:
+    """Accumulators in one vector register: f64 sums are twice as wide as the others."""
+    return target.lanes // 2 if dtype is DType.f64 else target.lanes
+
+
+def choose(
+    rows: int, columns: int, k_total: int, dtype: DType, target: Target, *, nr: int | None = None
+) -> Tiling:
+    """The register tile for a product of `rows` by `columns` with sums of `k_total` elements.
+
+    `rows` are those at one stride (of a convolution: one row of pixels), `dtype` that of the
+    operands. `nr` fixes the columns to those of weights that are packed already.
+    """
+    lanes = accumulator_lanes(dtype, target)
+    kr = product_width(dtype, target)
+    steps = -(-k_total // kr)
+    shapes = [
+        (height, vectors)
+        for height, vectors in _shapes(target)
+        if height <= max(rows, 1) and nr in {None, vectors * lanes}
+    ]
+    assert shapes, f"no tile has {nr} columns"
+
+    def cost(shape: tuple[int, int]) -> float:
+        height, vectors = shape
+        full, rest = divmod(rows, height)
+        cycles = full * _tile_cycles(height, vectors, steps, target)
+        if rest:
+            cycles = REST_COST * (cycles + _tile_cycles(rest, vectors, steps, target))
+        return cycles * -(-columns // (vectors * lanes))
+
+    height, vectors = min(shapes, key=cost)
+    return Tiling(height, vectors * lanes, kr)
+
+
+def _shapes(target: Target) -> Iterator[tuple[int, int]]:
+    """Every tile, as rows and vectors, that fits the registers beside one row of B and one A."""
+    for vectors in range(MAX_VECTORS, 0, -1):
+        most = (target.registers - vectors - 1) // vectors
+        yield from ((height, vectors) for height in range(most, 0, -1))
+
+
+def _tile_cycles(height: int, vectors: int, steps: int, target: Target) -> float:
+    """Cycles of one tile whose sums take `steps` products."""
+    products = height * vectors
+    row_of_b = vectors * target.vector_bits // 8
+    step = max(products / PRODUCTS, LOAD * (height + vectors), row_of_b / STREAM)
+    return steps * step + TILE_COST + STORE_COST * products
+
+
+def partial_sums(height: int, vectors: int) -> int:
+    """Into how many interleaved parts a tile splits its sums, to have enough of them."""
+    parts = 1
+    while parts * height * vectors < MIN_CHAINS:
+        parts *= 2
+    return parts
+
+
+def block_tiles(row_tiles: int, panels: int, a_bytes: int, panel_bytes: int) -> int:
+    """How many row tiles to multiply by one panel of B before the next panel is taken.
+
+    All of them reads B once and A once a panel; one of them reads A once and B once a tile.
+    `a_bytes` are those of all of A, `panel_bytes` those of one panel of B.
+    """
+    tile_bytes = a_bytes / row_tiles
+
+    def cost(block: int) -> tuple[float, int]:
+        blocks = -(-row_tiles // block)
+        held = block * tile_bytes
+        b_stays = blocks == 1 or panels * panel_bytes + held <= L2_BYTES
+        far = panels * panel_bytes * (1 if b_stays else blocks)
+        far += a_bytes * (1 if held + panel_bytes <= L2_BYTES else panels)
+        near = 0.0 if block > 1 and panel_bytes <= L1_BYTES else row_tiles * panel_bytes
+        near += 0.0 if block == 1 and tile_bytes <= L1_BYTES else a_bytes
+        return far + PANEL_L2_WEIGHT * panels * near, -block
+
+    candidates = {1, *(-(-row_tiles // parts) for parts in range(1, min(row_tiles, 64) + 1))}
+    return min(sorted(candidates), key=cost)
