@@ -2,8 +2,8 @@
 
 Writes digits.onnx, as PyTorch exports it (batch norms as nodes of their own, symbolic batch), and
 digits_test.npz, the images it was not trained on, beside this file. Needs torch, scikit-learn and
-onnx. The data is scikit-learn's copy of "Optical Recognition of Handwritten Digits" (E. Alpaydin and
-C. Kaynak, UCI Machine Learning Repository, CC BY 4.0).
+onnx. The data is scikit-learn's copy of "Optical Recognition of Handwritten Digits" by E. Alpaydin
+and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0.
 """
 
 from __future__ import annotations
