@@ -1,0 +1,326 @@
+"""Group nodes that run as one kernel.
+
+    %0 = matmul(%x, %w) : f32[8, 4]
+    %1 = add(%0, %b) : f32[8, 4]
+    %2 = relu(%1) : f32[8, 4]
+becomes
+    %0 = fused(%x, %w, %b) {body = graph @body(...) {...}} : f32[8, 4]
+
+A group has one loop nest over a domain, the shape of its results. Elementwise nodes join the
+group of an operand with the same domain; a reduction joins the elementwise nodes that feed it and
+takes in the nodes that combine its result with its operand, so that a softmax is one kernel.
+Views and placements stay between groups: they move no data of their own. What a node is, is the
+backend's decision (`classify`).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+
+from ncc.diagnostics import merge_locs
+from ncc.ir.fold import is_literal
+from ncc.ir.graph import Builder, Graph, Node, Value
+from ncc.ir.ops.fused import Fused
+from ncc.ir.types import Shape
+
+MAX_NODES = 64
+MAX_OPERANDS = 24
+SEARCH_LIMIT = 256
+
+
+class Pattern(Enum):
+    """How the elements of a result depend on those of the operands."""
+
+    pointwise = "pointwise"
+    """Each element on the elements at its own index, under broadcasting."""
+    indexed = "indexed"
+    """Each element on one element, at an index that is data."""
+    reduction = "reduction"
+    """Each element on a row: the op has `axes` and `keepdims`."""
+    window = "window"
+    """Each element on a small neighbourhood (pooling, depthwise convolution)."""
+    contraction = "contraction"
+    """Sums of products over a shared axis."""
+    view = "view"
+    """The same elements in the same memory, addressed otherwise."""
+    placement = "placement"
+    """Operands side by side in one memory (concat, pad)."""
+    opaque = "opaque"
+    """Anything else."""
+
+
+ROOTS = {Pattern.window, Pattern.contraction, Pattern.indexed}
+
+
+class _Group:
+    """Nodes that become one kernel."""
+
+    def __init__(self, node: Node, pattern: Pattern, position: int) -> None:
+        self.nodes = [node]
+        self.pattern = pattern
+        self.rooted = pattern in ROOTS
+        self.first = self.last = position
+        reduces = pattern is Pattern.reduction
+        self.axes = _axes(node) if reduces else None
+        self.domain: Shape = (node.operands[0] if reduces else node.results[0]).tensor.shape
+
+    @property
+    def streams(self) -> bool:
+        """Whether its nest is free to take other producers in."""
+        return self.pattern in {Pattern.pointwise, Pattern.reduction, Pattern.indexed}
+
+    def accepts(self, node: Node, pattern: Pattern) -> bool:
+        """Whether `node`, which reads this group, fits its loop nest."""
+        if len(self.nodes) >= MAX_NODES:
+            return False
+        if pattern is Pattern.pointwise:
+            return node.results[0].tensor.shape in (self.domain, self.reduced)
+        return (
+            pattern is Pattern.reduction
+            and self.streams
+            and node.operands[0].tensor.shape == self.domain
+            and self.axes in (None, _axes(node))
+        )
+
+    @property
+    def reduced(self) -> Shape | None:
+        """The domain with its reduced axes of size 1."""
+        if self.axes is None:
+            return None
+        return tuple(1 if axis in self.axes else dim for axis, dim in enumerate(self.domain))
+
+    def takes_in(self, other: _Group) -> bool:
+        """Whether `other` can be merged into this group."""
+        return (
+            not self.rooted
+            and not other.rooted
+            and self.domain == other.domain
+            and (self.axes is None or other.axes is None or self.axes == other.axes)
+            and len(self.nodes) + len(other.nodes) <= MAX_NODES
+        )
+
+    def add(self, node: Node, pattern: Pattern, position: int) -> None:
+        self.nodes.append(node)
+        self.last = max(self.last, position)
+        if pattern is Pattern.reduction:
+            self.axes = _axes(node)
+            self.pattern = Pattern.reduction
+
+    def merge(self, other: _Group) -> None:
+        self.nodes += other.nodes
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+        self.axes = self.axes or other.axes
+        if Pattern.reduction in (self.pattern, other.pattern):
+            self.pattern = Pattern.reduction
+
+
+def _axes(node: Node) -> tuple[int, ...]:
+    axes: tuple[int, ...] = node.op.axes  # type: ignore[attr-defined]  # every reduction has them
+    return axes
+
+
+class _Grouping:
+    """The groups found so far, and the questions asked of them."""
+
+    def __init__(self, graph: Graph, constant: set[Value]) -> None:
+        self.constant = constant
+        self.position = {node: index for index, node in enumerate(graph.nodes)}
+        self.of: dict[Node, _Group] = {}
+
+    def join(self, node: Node, pattern: Pattern) -> None:
+        """Put `node` into the latest group that takes it, or into one of its own."""
+        position = self.position[node]
+        home = None if pattern in ROOTS else self._home(node, pattern)
+        if home is None:
+            self.of[node] = _Group(node, pattern, position)
+            return
+        home.add(node, pattern, position)
+        self.of[node] = home
+        for other in self._producers(node):
+            if other is not home and home.takes_in(other) and self._may_merge(home, other):
+                home.merge(other)
+                self.of.update(dict.fromkeys(other.nodes, home))
+
+    def _producers(self, node: Node) -> list[_Group]:
+        """The groups that compute operands of `node`, latest first."""
+        found = {
+            self.of[value.node]: None
+            for value in node.operands
+            if value.node in self.of and value not in self.constant
+        }
+        return sorted(found, key=lambda group: -group.first)
+
+    def _home(self, node: Node, pattern: Pattern) -> _Group | None:
+        for group in self._producers(node):
+            if group.accepts(node, pattern) and not self._reaches(group, group, node.operands):
+                return group
+        return None
+
+    def _may_merge(self, home: _Group, other: _Group) -> bool:
+        """Whether no path leaves one of two groups and enters the other."""
+        return not any(
+            self._reaches(source, target, operands)
+            for source, target in ((home, other), (other, home))
+            for operands in [[v for node in target.nodes for v in node.operands]]
+        )
+
+    def _reaches(self, source: _Group, target: _Group, operands: Iterable[Value]) -> bool:
+        """Whether `source` feeds `operands` through nodes outside `source` and `target`.
+
+        Answers yes when the search grows too long: not merging is always right.
+        """
+        seen: set[Node | _Group] = set()
+        stack = [value for value in operands if not self._inside(value, source, target)]
+        while stack:
+            node = stack.pop().node
+            unit = self.of.get(node, node) if node else None
+            if unit is None or unit in seen:
+                continue
+            if unit is source:
+                return True
+            last = unit.last if isinstance(unit, _Group) else self.position[unit]
+            if last < source.first:
+                continue
+            seen.add(unit)
+            if len(seen) > SEARCH_LIMIT:
+                return True
+            nodes = unit.nodes if isinstance(unit, _Group) else [unit]
+            stack += [value for inner in nodes for value in inner.operands]
+        return False
+
+    def _inside(self, value: Value, source: _Group, target: _Group) -> bool:
+        group = self.of.get(value.node) if value.node else None
+        return group is target or (group is source and source is target)
+
+
+def constant_values(graph: Graph) -> set[Value]:
+    """The values that depend on no input of the graph."""
+    found: set[Value] = set()
+    for node in graph.nodes:
+        if node.op.pure and all(value in found for value in node.operands):
+            found.update(node.results)
+    return found
+
+
+def fuse(graph: Graph, *, classify: Callable[[Node], Pattern]) -> Graph:
+    """Replace every node that computes by a `fused` node, as few of them as fit."""
+    constant = constant_values(graph)
+    grouping = _Grouping(graph, constant)
+    for node in graph.nodes:
+        if node.results[0] in constant:
+            continue
+        pattern = classify(node)
+        if pattern not in {Pattern.view, Pattern.placement, Pattern.opaque}:
+            grouping.join(node, pattern)
+    return _emit(graph, grouping)
+
+
+def _emit(graph: Graph, grouping: _Grouping) -> Graph:
+    """The graph with each group as one node, in an order that keeps every dependency."""
+    units = _sorted_units(graph, grouping)
+    read_outside = _read_outside(graph, grouping)
+    build = Builder()
+    mapped: dict[Value, Value] = {}
+    for unit in units:
+        if isinstance(unit, Node):
+            operands = tuple(mapped.get(value, value) for value in unit.operands)
+            same = all(a is b for a, b in zip(operands, unit.operands, strict=True))
+            node = unit if same else build.make(unit.op, operands, unit.locs)
+            build.append(node)
+            mapped.update(zip(unit.results, node.results, strict=True))
+        else:
+            _emit_group(build, unit, mapped, read_outside)
+    outputs = [mapped.get(value, value) for value in graph.outputs]
+    return Graph(graph.name, graph.inputs, build.nodes, outputs, graph.output_names)
+
+
+def _read_outside(graph: Graph, grouping: _Grouping) -> set[Value]:
+    """Values that a node of another group, or the caller, reads."""
+    found = set(graph.outputs)
+    for node in graph.nodes:
+        home = grouping.of.get(node)
+        for value in node.operands:
+            if value.node is None or home is None or grouping.of.get(value.node) is not home:
+                found.add(value)
+    return found
+
+
+def _emit_group(
+    build: Builder, group: _Group, mapped: dict[Value, Value], read_outside: set[Value]
+) -> None:
+    nodes = list(_order(group))
+    inside = {value for node in nodes for value in node.results}
+    outer: dict[Value, Value] = {}
+    inner: dict[Value, Value] = {}
+    body = Builder()
+    for node in nodes:
+        for value in node.operands:
+            if value in inside or value in inner:
+                continue
+            if is_literal(value) and value.tensor.size == 1:
+                assert value.op is not None
+                inner[value] = body(value.op)
+            else:
+                outer[value] = inner[value] = Value(value.type, name=f"x{len(outer)}")
+        made = body.node(node.op, *(inner[value] for value in node.operands), locs=node.locs)
+        inner.update(zip(node.results, made.results, strict=True))
+    results = [value for node in nodes for value in node.results if value in read_outside]
+    inputs = [inner[value] for value in outer]
+    graph = Graph("body", inputs, body.nodes, [inner[value] for value in results])
+    fused = build.node(
+        Fused(graph),
+        *(mapped.get(value, value) for value in outer),
+        locs=merge_locs(node.locs for node in nodes),
+    )
+    mapped.update(zip(results, fused.results, strict=True))
+
+
+def _order(group: _Group) -> dict[Node, int]:
+    """A topological order of the nodes of a group."""
+    members = set(group.nodes)
+    order: dict[Node, int] = {}
+    stack = list(reversed(group.nodes))
+    while stack:
+        node = stack[-1]
+        waiting = [
+            value.node
+            for value in node.operands
+            if value.node in members and value.node not in order
+        ]
+        if waiting and node not in order:
+            stack += waiting
+            continue
+        stack.pop()
+        order.setdefault(node, len(order))
+    return order
+
+
+def _sorted_units(graph: Graph, grouping: _Grouping) -> Sequence[Node | _Group]:
+    """Groups and lone nodes, each after what it reads; otherwise in the order of their ends."""
+    unit_of: dict[Node, Node | _Group] = {node: grouping.of.get(node, node) for node in graph.nodes}
+    waits: dict[Node | _Group, int] = dict.fromkeys(unit_of.values(), 0)
+    readers: dict[Node | _Group, list[Node | _Group]] = {unit: [] for unit in waits}
+    for node, unit in unit_of.items():
+        for value in node.operands:
+            if value.node is not None and (source := unit_of[value.node]) is not unit:
+                readers[source].append(unit)
+                waits[unit] += 1
+
+    def key(unit: Node | _Group) -> int:
+        return unit.last if isinstance(unit, _Group) else grouping.position[unit]
+
+    ready = [(key(unit), unit) for unit, count in waits.items() if not count]
+    heapq.heapify(ready)
+    done: list[Node | _Group] = []
+    while ready:
+        _, unit = heapq.heappop(ready)
+        done.append(unit)
+        for reader in readers[unit]:
+            waits[reader] -= 1
+            if not waits[reader]:
+                heapq.heappush(ready, (key(reader), reader))
+    assert len(done) == len(waits), "groups depend on each other"
+    return done
