@@ -24,10 +24,12 @@ TILE_COST = 30.0
 """Cycles to find, start and drain one tile."""
 STORE_COST = 2.0
 """Cycles to finish one accumulator."""
-REST_COST = 1.02
-"""What a second copy of the code, for the last rows, must win to be worth its bytes."""
-STREAM = 24.0
+COPY_COST = 0.02
+"""What another copy of the code, for the last rows or columns, must win to be worth its bytes."""
+STREAM = 40.0
 """Bytes of B that the second-level cache delivers a cycle."""
+STEP_COST = 0.8
+"""Cycles lost between one step along k and the next."""
 
 L1_BYTES = 24 * 1024
 L2_BYTES = 768 * 1024
@@ -77,17 +79,18 @@ def choose(
     shapes = [
         (height, vectors)
         for height, vectors in _shapes(target)
-        if height <= max(rows, 1) and nr in {None, vectors * lanes}
+        if height <= rows and (vectors - 1) * lanes < columns and nr in {None, vectors * lanes}
     ]
     assert shapes, f"no tile has {nr} columns"
 
     def cost(shape: tuple[int, int]) -> float:
         height, vectors = shape
-        full, rest = divmod(rows, height)
-        cycles = full * _tile_cycles(height, vectors, steps, target)
+        full, rest = divmod(columns, vectors * lanes)
+        cycles = full * _panel_cycles(rows, height, vectors, steps, target)
         if rest:
-            cycles = REST_COST * (cycles + _tile_cycles(rest, vectors, steps, target))
-        return cycles * -(-columns // (vectors * lanes))
+            cycles += _panel_cycles(rows, height, -(-rest // lanes), steps, target)
+        kinds = (1 + (rows % height > 0)) * (1 + (rest > 0))
+        return cycles * (1 + COPY_COST * (kinds - 1))
 
     height, vectors = min(shapes, key=cost)
     return Tiling(height, vectors * lanes, kr)
@@ -100,12 +103,19 @@ def _shapes(target: Target) -> Iterator[tuple[int, int]]:
         yield from ((height, vectors) for height in range(most, 0, -1))
 
 
+def _panel_cycles(rows: int, height: int, vectors: int, steps: int, target: Target) -> float:
+    """Cycles of all rows by one panel."""
+    full, rest = divmod(rows, height)
+    last = _tile_cycles(rest, vectors, steps, target) if rest else 0.0
+    return full * _tile_cycles(height, vectors, steps, target) + last
+
+
 def _tile_cycles(height: int, vectors: int, steps: int, target: Target) -> float:
     """Cycles of one tile whose sums take `steps` products."""
     products = height * vectors
     row_of_b = vectors * target.vector_bits // 8
     step = max(products / PRODUCTS, LOAD * (height + vectors), row_of_b / STREAM)
-    return steps * step + TILE_COST + STORE_COST * products
+    return steps * (step + STEP_COST) + TILE_COST + STORE_COST * products
 
 
 def partial_sums(height: int, vectors: int) -> int:
