@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import mmap
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,15 +57,21 @@ class FileSlice:
         return raw.view(type.dtype.numpy).reshape(type.dims)
 
 
-@functools.lru_cache(maxsize=64)
 def _mapped(file: str) -> mmap.mmap:
-    """The whole file, mapped read-only."""
+    """The whole file, mapped read-only, as it is now."""
     try:
-        with open(file, "rb") as handle:
-            return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+        status = os.stat(file)
+        return _mapping(file, (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size))
     except OSError as error:
         raise NccError(
             "weight-file",
             f"cannot read the weights in {file}: {error.strerror}",
             hint="keep the model's files in place while it is compiled",
         ) from None
+
+
+@functools.lru_cache(maxsize=64)
+def _mapping(file: str, version: tuple[int, ...]) -> mmap.mmap:
+    """A mapping of `file`, shared by the slices of one version of it."""
+    with open(file, "rb") as handle:
+        return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)

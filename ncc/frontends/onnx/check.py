@@ -1,0 +1,47 @@
+"""Compare a node with the schema that ONNX has for it."""
+
+from __future__ import annotations
+
+import functools
+
+import onnx.defs
+from onnx import AttributeProto, NodeProto
+from onnx.defs import OpSchema
+
+from ncc.diagnostics import NccError
+
+
+@functools.cache
+def schema_of(op_type: str, opset: int, domain: str) -> OpSchema | None:
+    """The newest schema of an op type up to `opset`; None if ONNX has none."""
+    try:
+        return onnx.defs.get_schema(op_type, opset, domain)
+    except onnx.defs.SchemaError:
+        return None
+
+
+def check_node(node: NodeProto, schema: OpSchema) -> None:
+    """Refuse a node whose operands, results or attributes are not those of its op type."""
+    _check_count(node, "inputs", list(node.input), schema.min_input, schema.max_input)
+    _check_count(node, "outputs", list(node.output), schema.min_output, schema.max_output)
+    given = {attribute.name: attribute for attribute in node.attribute}
+    for name, attribute in given.items():
+        known = schema.attributes.get(name)
+        if known is None:
+            raise _invalid(f"{node.op_type} has no attribute '{name}'")
+        wanted = known.type.name  # type: ignore[attr-defined]  # an enum, which the stub forgets
+        if AttributeProto.AttributeType.Name(attribute.type) != wanted:
+            raise _invalid(f"attribute '{name}' of {node.op_type} must be of type {wanted}")
+    for name, known in schema.attributes.items():
+        if known.required and name not in given:
+            raise _invalid(f"{node.op_type} needs an attribute '{name}'")
+
+
+def _check_count(node: NodeProto, what: str, names: list[str], low: int, high: int) -> None:
+    if not low <= len(names) <= high:
+        wanted = f"{low}" if low == high else f"{low} to {high}"
+        raise _invalid(f"{node.op_type} takes {wanted} {what}, not {len(names)}")
+
+
+def _invalid(message: str) -> NccError:
+    return NccError("invalid-model", message)

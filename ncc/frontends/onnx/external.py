@@ -1,0 +1,97 @@
+"""External data of ONNX tensors: files beside the model, and nothing else.
+
+https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnx import TensorProto
+
+from ncc.diagnostics import NccError
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Bytes `offset .. offset + nbytes` of a file."""
+
+    file: Path
+    offset: int
+    nbytes: int
+
+
+def locate(tensor: TensorProto, model: Path, wanted: int) -> Extent:
+    """Where the `wanted` bytes of an external tensor lie; NccError if not in a file of the model.
+
+    An empty location means the model's file itself. Other locations name a regular file in
+    the model's folder or below it: no absolute path, no "..", no symbolic link that leads out,
+    no file with a second name (hard link) that may stand elsewhere.
+    """
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    file = _confined(location, model.parent, tensor.name) if location else model
+    size = file.stat().st_size
+    offset = _number(entries, "offset", 0, tensor.name)
+    length = _number(entries, "length", size - offset, tensor.name)
+    if length < 0 or offset + length > size:
+        raise external_error(
+            f"'{tensor.name}' lies at bytes {offset}..{offset + length} of {file.name}, "
+            f"which has {size}",
+            "the file is truncated or belongs to another version of the model; fetch it again",
+        )
+    if length != wanted:
+        raise NccError(
+            "invalid-model",
+            f"tensor '{tensor.name}' needs {wanted} bytes for its shape, the model gives {length}",
+        )
+    return Extent(file, offset, length)
+
+
+def _confined(location: str, folder: Path, name: str) -> Path:
+    """The regular file at `location` below `folder`."""
+    parts = re.split(r"[/\\]", location)
+    if (
+        location[0] in "/\\"
+        or re.match(r"[A-Za-z]:", location)
+        or ".." in parts
+        or "\0" in location
+    ):
+        raise external_error(f"'{name}' lies outside the model's folder, at {location!r}", _HINT)
+    path = folder.joinpath(*parts)
+    try:
+        real = path.resolve(strict=True)
+        status = os.stat(real)
+    except (OSError, RuntimeError):
+        raise external_error(
+            f"'{name}' lies in {location!r}, which is missing or cannot be read",
+            "put the file beside the model",
+        ) from None
+    if not real.is_relative_to(folder.resolve()):
+        raise external_error(f"'{name}' lies in {location!r}, a link out of the folder", _HINT)
+    if not stat.S_ISREG(status.st_mode):
+        raise external_error(f"'{name}' lies in {location!r}, which is not a regular file", _HINT)
+    if status.st_nlink > 1:
+        raise external_error(f"'{name}' lies in {location!r}, a file with several names", _HINT)
+    return real
+
+
+_HINT = "keep the weights in plain files in the model's folder; copy them there if you trust them"
+
+
+def _number(entries: dict[str, str], key: str, default: int, name: str) -> int:
+    text = entries.get(key, "")
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise external_error(f"'{name}' has a {key} that is not a number: {text!r}", "")
+    return int(text)
+
+
+def external_error(message: str, hint: str) -> NccError:
+    """The error for weights in other files that are missing, damaged or out of bounds."""
+    return NccError("external-data", f"external data of {message}", hint=hint)

@@ -1,0 +1,218 @@
+"""Import the nodes of an ONNX graph, with the graphs and functions nested in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, helper
+
+from ncc.diagnostics import ExitCode, Loc, NccError
+from ncc.frontends.onnx import functions
+from ncc.frontends.onnx.check import check_node, schema_of
+from ncc.frontends.onnx.context import Context
+from ncc.frontends.onnx.dtypes import onnx_dtype
+from ncc.frontends.onnx.functions import FunctionKey
+from ncc.frontends.onnx.order import live_nodes, location
+from ncc.frontends.onnx.registry import Importer, find_importer
+from ncc.frontends.onnx.tensors import MAX_ELEMENTS, Tensors
+from ncc.ir.fold import FoldingBuilder
+from ncc.ir.graph import Value
+from ncc.ir.types import TensorType
+
+MAX_CALLS = 32
+"""Functions that call functions, at most this deep."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What all scopes of one model share."""
+
+    file: str
+    build: FoldingBuilder
+    tensors: Tensors
+    functions: Mapping[FunctionKey, FunctionProto]
+
+
+@dataclass
+class GraphScope:
+    """The names of one ONNX graph or function body and their values.
+
+    A nested graph sees the names of the graph around it (`outer`); a function does not. `path`
+    holds the names of the function calls around it.
+    """
+
+    unit: Unit
+    opsets: Mapping[str, int]
+    initializers: Mapping[str, TensorProto] = field(default_factory=dict)
+    values: dict[str, Value | None] = field(default_factory=dict)
+    outer: GraphScope | None = None
+    path: tuple[str, ...] = ()
+
+    def run(self, nodes: Sequence[NodeProto], outputs: Sequence[str]) -> tuple[Value, ...]:
+        """Import what `outputs` need of `nodes`; the values of `outputs`."""
+        live = live_nodes(nodes, outputs, self._names(), self.unit.file)
+        self._refuse_unknown(live)
+        for node in live:
+            self._import(node)
+        return tuple(self._defined(name) for name in outputs)
+
+    def tensor(self, proto: TensorProto, name: str) -> Value:
+        return self.unit.build(self.unit.tensors.op(proto, name), locs=())
+
+    def inline(self, graph: GraphProto) -> tuple[Value, ...]:
+        inner = GraphScope(self.unit, self.opsets, initializers_of(graph), {}, self, self.path)
+        return inner.run(graph.node, [output.name for output in graph.output])
+
+    def _names(self) -> set[str]:
+        known = {*self.initializers, *self.values}
+        return known | self.outer._names() if self.outer else known
+
+    def _lookup(self, name: str) -> Value | None:
+        if name in self.values:
+            return self.values[name]
+        if name in self.initializers:
+            self.values[name] = self.tensor(self.initializers[name], name)
+            return self.values[name]
+        assert self.outer, f"live_nodes let the name {name!r} pass"
+        return self.outer._lookup(name)
+
+    def _defined(self, name: str) -> Value:
+        value = self._lookup(name)
+        if value is None:
+            raise NccError("invalid-model", f"'{name}' is a result of a node that leaves it out")
+        return value
+
+    def _opset(self, node: NodeProto) -> int:
+        return self.opsets.get(plain_domain(node.domain), 1)
+
+    def _refuse_unknown(self, nodes: Iterable[NodeProto]) -> None:
+        """One error for all op types of `nodes` that nothing here can import."""
+        missing: dict[str, list[Loc]] = {}
+        for node in nodes:
+            if not self._is_known(node):
+                label = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+                missing.setdefault(label, []).append(self._location(node))
+        if missing:
+            raise unsupported_ops(missing)
+
+    def _is_known(self, node: NodeProto) -> bool:
+        schema = schema_of(node.op_type, self._opset(node), plain_domain(node.domain))
+        return (
+            functions.key_of(node) in self.unit.functions
+            or self._importer(node) is not None
+            or (schema is not None and functions.is_function(schema))
+        )
+
+    def _importer(self, node: NodeProto) -> Importer | None:
+        return find_importer(node.op_type, self._opset(node), plain_domain(node.domain))
+
+    def _location(self, node: NodeProto) -> Loc:
+        found = location(node, self.unit.file)
+        return Loc(found.file, "/".join((*self.path, found.node)), found.op)
+
+    def _import(self, node: NodeProto) -> None:
+        """Import one node and bind the names of its results."""
+        locs = (self._location(node),)
+        self.unit.build.locs = locs
+        try:
+            results = self._results(node)
+        except NccError as error:
+            raise error.located(locs=locs, during="import") from None
+        if len(results) < sum(map(bool, node.output)):
+            raise unsupported_ops({f"{node.op_type} with {len(node.output)} outputs": list(locs)})
+        for name, value in zip(node.output, results, strict=False):
+            _refuse_huge(value, locs[0])
+            self.values[name] = value
+
+    def _results(self, node: NodeProto) -> tuple[Value, ...]:
+        operands = tuple(self._lookup(name) if name else None for name in node.input)
+        function = self.unit.functions.get(functions.key_of(node))
+        if function is not None:
+            return self._call(function, node, operands)
+        opset = self._opset(node)
+        schema = schema_of(node.op_type, opset, plain_domain(node.domain))
+        if schema is not None:
+            check_node(node, schema)
+        found = self._importer(node)
+        if found is None:
+            assert schema, f"{node.op_type} passed as known"
+            types = [_type_proto(value) for value in operands]
+            return self._call(functions.schema_function(schema, node, types, opset), node, operands)
+        made = found(Context(node, _stripped(operands), opset, self.unit.build, self))
+        return made if isinstance(made, tuple) else (made,)
+
+    def _call(
+        self, function: FunctionProto, node: NodeProto, operands: Sequence[Value | None]
+    ) -> tuple[Value, ...]:
+        """The results of a function, whose nodes become nodes of this graph."""
+        path = (*self.path, location(node, "").node)
+        if len(path) > MAX_CALLS:
+            raise NccError("invalid-model", f"functions call each other more than {MAX_CALLS} deep")
+        body = functions.instantiate(function, node)
+        absent = [None] * (len(body.inputs) - len(operands))
+        values = dict(zip(body.inputs, [*operands, *absent], strict=True))
+        opsets = {plain_domain(domain): version for domain, version in body.opsets.items()}
+        inner = GraphScope(self.unit, {**self.opsets, **opsets}, {}, values, None, path)
+        return inner.run(body.nodes, body.outputs[: len(node.output)])
+
+
+def initializers_of(graph: GraphProto) -> dict[str, TensorProto]:
+    """The initializers of a graph by name; NccError when two share one."""
+    found = {tensor.name: tensor for tensor in graph.initializer}
+    if len(found) < len(graph.initializer):
+        names = [tensor.name for tensor in graph.initializer]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise NccError("invalid-model", f"two initializers are called '{twice}'")
+    if graph.sparse_initializer:
+        name = graph.sparse_initializer[0].values.name
+        raise NccError(
+            "unsupported",
+            f"initializer '{name}' is stored as a sparse tensor",
+            exit=ExitCode.UNSUPPORTED,
+            hint="store it dense",
+        )
+    return found
+
+
+def unsupported_ops(missing: Mapping[str, Sequence[Loc]]) -> NccError:
+    """The error that names every op type which cannot be imported, with the nodes that have it."""
+    counted = [f"{op_type} ({len(nodes)})" for op_type, nodes in sorted(missing.items())]
+    return NccError(
+        "unsupported-op",
+        f"{len(counted)} op types are not supported: {', '.join(counted)}"
+        if len(counted) > 1
+        else f"op type {counted[0]} is not supported",
+        exit=ExitCode.UNSUPPORTED,
+        locs=tuple(loc for _, nodes in sorted(missing.items()) for loc in nodes),
+        hint="ncc list-operators shows what is; cut the model before these nodes, or rewrite them",
+    )
+
+
+def plain_domain(domain: str) -> str:
+    """The name of a domain, "" for ONNX's own."""
+    return "" if domain == "ai.onnx" else domain
+
+
+def _stripped(operands: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+    """`operands` without the absent ones at the end."""
+    count = len(operands)
+    while count and operands[count - 1] is None:
+        count -= 1
+    return operands[:count]
+
+
+def _type_proto(value: Value | None) -> TypeProto:
+    """The type of a value in ONNX's terms."""
+    if value is None or not isinstance(value.type, TensorType):
+        return TypeProto()
+    sizes = [dim if isinstance(dim, int) else None for dim in value.type.shape]
+    return helper.make_tensor_type_proto(onnx_dtype(value.type.dtype), sizes)
+
+
+def _refuse_huge(value: Value, loc: Loc) -> None:
+    """Stop at a tensor that no machine can hold."""
+    type = value.type
+    if isinstance(type, TensorType) and type.is_static and math.prod(type.dims) > MAX_ELEMENTS:
+        raise NccError("invalid-model", f"a result of type {type} is impossibly large", locs=(loc,))
