@@ -1,0 +1,180 @@
+"""Dataclasses of `format` to canonical msgpack and back.
+
+Canonical: the shortest msgpack encoding of each value, map keys in ascending order, each once.
+Decoders are made from the annotations of the dataclasses, so a field is declared in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgpack
+
+from ncc.neff.errors import damaged, require
+from ncc.neff.format import MAX_DEPTH, MAX_ITEMS, Manifest
+
+MAX_INT = 2**63 - 1
+SCALARS = (NoneType, bool, int, float, str, bytes)
+
+
+def encode(value: object) -> bytes:
+    """The canonical bytes of a dataclass of `format`, or of plain data."""
+    packed: bytes = msgpack.packb(_canonical(value, 0))
+    return packed
+
+
+def decode_manifest(data: bytes, *, newer: bool = False) -> Manifest:
+    """The manifest in `data`; NccError (integrity) unless it is canonical and well-typed.
+
+    A map may hold keys that this reader does not know only if its writer was `newer`.
+    """
+    raw = _unpack(data)
+    require(encode(raw) == data, "the manifest is not in canonical form")
+    try:
+        manifest: Manifest = _decoder(Manifest, newer)(raw)
+    except _WrongError as wrong:
+        raise damaged(f"manifest{wrong.path} {wrong}") from None
+    return manifest
+
+
+def _unpack(data: bytes) -> object:
+    try:
+        return msgpack.unpackb(data, max_array_len=MAX_ITEMS, max_map_len=MAX_ITEMS)
+    except (ValueError, TypeError, MemoryError, msgpack.UnpackException) as error:
+        raise damaged(f"the manifest is not msgpack: {str(error) or 'cut short'}") from None
+
+
+def _canonical(value: object, depth: int) -> object:
+    """`value` as lists and maps, every map with its keys in order."""
+    require(depth <= MAX_DEPTH, f"the manifest is nested deeper than {MAX_DEPTH}")
+    if is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, dict):
+        require(all(isinstance(key, str) for key in value), "a key in the manifest is not text")
+        return {key: _canonical(value[key], depth + 1) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_canonical(item, depth + 1) for item in value]
+    require(isinstance(value, SCALARS), f"the manifest holds a {type(value).__name__}")
+    return value
+
+
+class _WrongError(Exception):
+    """A value that is not of its declared type; `path` leads to it from the root."""
+
+    path = ""
+
+    def under(self, step: str) -> _WrongError:
+        self.path = step + self.path
+        return self
+
+
+Decoder = Callable[[Any], Any]
+
+
+@cache
+def _decoder(hint: Any, newer: bool) -> Decoder:
+    """A function from raw msgpack data to a value of type `hint`."""
+    if is_dataclass(hint):
+        return _struct(hint, newer)
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is UnionType:
+        return _union([_decoder(arg, newer) for arg in args])
+    if origin is tuple:
+        return _sequence(_decoder(args[0], newer))
+    if origin is dict:
+        return _mapping(_decoder(args[1], newer))
+    return _LEAVES[hint]
+
+
+def _struct(cls: Any, newer: bool) -> Decoder:
+    hints = get_type_hints(cls)
+    decoders = {name: _decoder(hints[name], newer) for name in sorted(hints)}
+
+    def decode(raw: Any) -> Any:
+        _expect(dict, raw)
+        missing = decoders.keys() - raw.keys()
+        unknown = raw.keys() - decoders.keys()
+        if missing or (unknown and not newer):
+            key = min(missing or unknown)
+            raise _WrongError(f"lacks '{key}'" if missing else f"has an unknown key '{key}'")
+        return cls(**_decode_values(decoders, {name: raw[name] for name in decoders}))
+
+    return decode
+
+
+def _decode_values(decoders: dict[str, Decoder], raw: dict[str, Any]) -> dict[str, Any]:
+    decoded: dict[str, Any] = {}
+    for key, value in raw.items():
+        try:
+            decoded[key] = decoders[key](value)
+        except _WrongError as wrong:
+            raise wrong.under(f".{key}") from None
+    return decoded
+
+
+def _mapping(item: Decoder) -> Decoder:
+    def decode(raw: Any) -> dict[str, Any]:
+        _expect(dict, raw)
+        return _decode_values(dict.fromkeys(raw, item), raw)
+
+    return decode
+
+
+def _sequence(item: Decoder) -> Decoder:
+    def decode(raw: Any) -> tuple[Any, ...]:
+        _expect(list, raw)
+        decoded: list[Any] = []
+        try:
+            decoded.extend(item(value) for value in raw)
+        except _WrongError as wrong:
+            raise wrong.under(f"[{len(decoded)}]") from None
+        return tuple(decoded)
+
+    return decode
+
+
+def _union(decoders: list[Decoder]) -> Decoder:
+    def decode(raw: Any) -> Any:
+        for decoder in decoders[:-1]:
+            try:
+                return decoder(raw)
+            except _WrongError as wrong:
+                if wrong.path:
+                    raise
+        return decoders[-1](raw)
+
+    return decode
+
+
+def _size(raw: Any) -> int:
+    """Every integer of the manifest is a size, a count or an index."""
+    _expect(int, raw)
+    if not 0 <= raw <= MAX_INT:
+        raise _WrongError(f"is {raw}, not in 0..2**63-1")
+    return int(raw)
+
+
+def _typed(kind: type) -> Decoder:
+    def decode(raw: Any) -> Any:
+        _expect(kind, raw)
+        return raw
+
+    return decode
+
+
+def _expect(kind: type, raw: object) -> None:
+    if type(raw) is not kind:
+        raise _WrongError(f"is a {type(raw).__name__}, needs {kind.__name__}")
+
+
+_LEAVES: dict[Any, Decoder] = {
+    int: _size,
+    str: _typed(str),
+    bytes: _typed(bytes),
+    NoneType: _typed(NoneType),
+    object: lambda raw: raw,
+}

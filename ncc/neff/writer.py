@@ -1,0 +1,80 @@
+"""Write a bundle: sections are streamed to where they belong, manifest and header come last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+from os import PathLike
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ncc.neff import header as headers
+from ncc.neff.atomic import replace_file
+from ncc.neff.codec import encode
+from ncc.neff.format import Manifest, Section, data_start, place
+from ncc.neff.reader import open_bundle
+
+UNKNOWN = bytes(32)
+"""Stands for a digest until the section has been written: the manifest's size does not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A section to write: `chunks()` yields its `nbytes` bytes, in parts of any size."""
+
+    name: str
+    kind: str
+    nbytes: int
+    chunks: Callable[[], Iterator[bytes | bytearray | memoryview | Any]]
+
+
+def write(
+    path: str | PathLike[str],
+    manifest: Manifest,
+    sources: Sequence[Source],
+    trial: Callable[[Path], None] | None = None,
+) -> None:
+    """Write `manifest` and the sections to `path`, where a bundle stands complete or not at all.
+
+    The manifest's own `sections` are ignored. Before the bundle gets its name it is read back and
+    verified in full, then `trial` is called with its temporary name and may refuse it by raising.
+    The same arguments give the same bytes. NccError as of `atomic.replace_file`.
+    """
+    table = place(Section(s.name, s.kind, 0, s.nbytes, 0, UNKNOWN) for s in sources)
+    manifest = replace(manifest, sections=table)
+    replace_file(
+        Path(path), partial(_fill, manifest, sources), partial(_check, trial or (lambda _: None))
+    )
+
+
+def _fill(manifest: Manifest, sources: Sequence[Source], file: BinaryIO) -> None:
+    size = len(encode(manifest))
+    start = data_start(size)
+    pairs = zip(manifest.sections, sources, strict=True)
+    written = tuple(_stream(file, start, section, source) for section, source in pairs)
+    manifest = replace(manifest, sections=written)
+    encoded = encode(manifest)
+    assert len(encoded) == size, "the manifest's size depends on a digest"
+    file.seek(0)
+    file.write(headers.pack(headers.make(manifest, encoded)))
+    file.write(encoded)
+    file.truncate(headers.make(manifest, encoded).file_size)
+
+
+def _stream(file: BinaryIO, start: int, section: Section, source: Source) -> Section:
+    """Write a section at its place; what is skipped reads as zeros."""
+    file.seek(start + section.offset)
+    digest, size = sha256(), 0
+    for chunk in source.chunks():
+        digest.update(chunk)
+        size += file.write(chunk)
+    assert size == source.nbytes, f"section '{source.name}' gave {size} of {source.nbytes} bytes"
+    return replace(section, sha256=digest.digest())
+
+
+def _check(trial: Callable[[Path], None], written: Path) -> None:
+    with open_bundle(written) as bundle:
+        bundle.verify()
+    trial(written)

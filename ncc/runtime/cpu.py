@@ -1,0 +1,78 @@
+"""What the CPU of this machine can do, and which variant of a bundle suits it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from ncc.diagnostics import NccError
+from ncc.neff.errors import incompatible
+from ncc.neff.format import Variant
+
+MACHINES = {"x86-64": "x86_64", "aarch64": "aarch64"}
+"""The machine, as the system names it, by how the name of a target starts."""
+
+CPUINFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine: its instruction set and the flags of its CPU, as in /proc/cpuinfo."""
+
+    machine: str
+    features: frozenset[str]
+
+    def without(self, *features: str) -> Host:
+        """The same machine with some features masked off."""
+        return replace(self, features=self.features - set(features))
+
+    def lacks(self, variant: Variant) -> str:
+        """Why `variant` cannot run here; empty if it can."""
+        machine = next((m for start, m in MACHINES.items() if variant.target.startswith(start)), "")
+        if machine != self.machine:
+            return f"is not for {self.machine}"
+        missing = [feature for feature in variant.features if feature not in self.features]
+        return f"needs {', '.join(missing)}" if missing else ""
+
+
+@cache
+def this_host() -> Host:
+    """The machine that we run on; without /proc/cpuinfo, one that has no optional feature."""
+    return Host(os.uname().machine, _flags(CPUINFO))
+
+
+def choose(variants: Sequence[Variant], host: Host) -> Variant:
+    """The first variant that `host` can run; NccError (incompatible) with what each one lacks."""
+    reasons = {variant.target: host.lacks(variant) for variant in variants}
+    for variant in variants:
+        if not host.lacks(variant):
+            return variant
+    raise _refused(reasons)
+
+
+def _refused(reasons: dict[str, str]) -> NccError:
+    listed = "; ".join(f"{target} {reason}" for target, reason in reasons.items())
+    return incompatible(
+        f"this CPU cannot run the bundle: {listed}",
+        "compile for a target that this CPU supports (--target), or run it on another machine",
+    )
+
+
+def _flags(cpuinfo: Path) -> frozenset[str]:
+    """The flags of the first CPU listed ("flags" on x86, "Features" on ARM)."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return frozenset()
+    names = (line.partition(":") for line in lines)
+    return next(
+        (
+            frozenset(flags.split())
+            for key, _, flags in names
+            if key.strip() in {"flags", "Features"}
+        ),
+        frozenset(),
+    )
