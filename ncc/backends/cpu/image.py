@@ -1,0 +1,96 @@
+"""A position-independent image from relocatable objects: code and constants in one blob."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ncc.backends.cpu.elf import Object, Relocation, Symbol, read_object
+
+CODE_ALIGN = 64
+"""Sections start on a cache line of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Bytes offset .. offset + size of an image."""
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Bytes that run wherever they are mapped, and the functions in them by name."""
+
+    data: bytes
+    functions: dict[str, Extent]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """An object and where each of its sections went."""
+
+    object: Object
+    base: dict[int, int]
+
+    def address(self, symbol: Symbol) -> int:
+        assert symbol.section is not None
+        return self.base[symbol.section] + symbol.offset
+
+
+def link(objects: Sequence[tuple[str, bytes]]) -> Image:
+    """Place relocatable objects one after another and resolve what they refer to.
+
+    Objects come with a prefix for the names of their functions, which are unique in the image.
+    References between objects are by the prefixed name. An undefined symbol is an assert.
+    """
+    data = bytearray()
+    placed = [(prefix, _place(data, read_object(raw))) for prefix, raw in objects]
+    functions = {
+        prefix + symbol.name: Extent(where.address(symbol), symbol.size)
+        for prefix, where in placed
+        for symbol in where.object.symbols
+        if symbol.is_function
+    }
+    for _, where in placed:
+        _relocate(data, where, functions)
+    return Image(bytes(data), functions)
+
+
+def _place(data: bytearray, object: Object) -> _Placed:
+    base = {}
+    for index, section in object.sections.items():
+        align = max(section.align, CODE_ALIGN)
+        data.extend(bytes(-len(data) % align))
+        base[index] = len(data)
+        data.extend(section.data)
+    return _Placed(object, base)
+
+
+def _relocate(data: bytearray, where: _Placed, functions: dict[str, Extent]) -> None:
+    patch = _RELOCATIONS[where.object.machine]
+    for index, section in where.object.sections.items():
+        for relocation in section.relocations:
+            symbol = where.object.symbols[relocation.symbol]
+            if symbol.section is None:
+                assert symbol.name in functions, f"undefined symbol {symbol.name}"
+                target = functions[symbol.name].offset
+            else:
+                target = where.address(symbol)
+            patch(data, where.base[index] + relocation.offset, relocation, target)
+
+
+_PC32, _PLT32 = 2, 4
+"""R_X86_64_PC32 and R_X86_64_PLT32, of the System V ABI for AMD64, section 4.4.1."""
+
+
+def _relocate_x86(data: bytearray, place: int, relocation: Relocation, target: int) -> None:
+    """S + A - P in 32 bits: there is no table of procedures to go through."""
+    assert relocation.kind in (_PC32, _PLT32), f"relocation {relocation.kind} is not relative"
+    struct.pack_into("<i", data, place, target + relocation.addend - place)
+
+
+_RELOCATIONS: dict[int, Callable[[bytearray, int, Relocation, int], None]] = {62: _relocate_x86}
+"""By ELF machine number: 62 is EM_X86_64."""

@@ -1,0 +1,53 @@
+"""LLVM text to object code."""
+
+from __future__ import annotations
+
+import functools
+
+import llvmlite.binding as llvm
+
+from ncc.backends.cpu.target import Target
+
+
+@functools.cache
+def _initialize() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+@functools.cache
+def _machine(target: Target) -> llvm.TargetMachine:
+    _initialize()
+    return llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small"
+    )
+
+
+@functools.cache
+def _tuning() -> llvm.PipelineTuningOptions:
+    """The text has its vectors and its unrolling already."""
+    tuning = llvm.create_pipeline_tuning_options(speed_level=2)
+    tuning.loop_vectorization = False
+    tuning.slp_vectorization = False
+    tuning.loop_interleaving = False
+    tuning.loop_unrolling = False
+    return tuning
+
+
+def compile_text(text: str, target: Target) -> bytes:
+    """A relocatable object from LLVM text; the same bytes for the same text."""
+    return bytes(_machine(target).emit_object(_optimized(text, target)))
+
+
+def assembly(text: str, target: Target) -> str:
+    """What `compile_text` makes, as assembly for people."""
+    return str(_machine(target).emit_assembly(_optimized(text, target)))
+
+
+def _optimized(text: str, target: Target) -> llvm.ModuleRef:
+    machine = _machine(target)
+    module = llvm.parse_assembly(text, context=llvm.create_context())
+    module.verify()
+    builder = llvm.create_pass_builder(machine, _tuning())
+    builder.getModulePassManager().run(module, builder)
+    return module
