@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import mmap
 import os
 from collections.abc import Callable
@@ -52,7 +51,8 @@ def load_kernel(kernel: Kernel, target: Target) -> Callable[..., None]:
     def call(*arrays: npt.NDArray[Any], core: int = 0, cores: int = 1) -> None:
         assert len(arrays) == len(kernel.params)
         for array, buffer in zip(arrays, kernel.params, strict=True):
-            assert array.size == buffer.size and array.dtype == buffer.dtype.numpy, buffer.name
+            assert array.size == buffer.size, buffer.name
+            assert array.dtype == buffer.dtype.numpy, buffer.name
             assert array.flags.c_contiguous, buffer.name
         function(*(array.ctypes.data for array in arrays), core, cores)
 

@@ -69,13 +69,15 @@ class _Header:
     link: int
     info: int
     align: int
+    size: int
     data: bytes
 
 
 def read_object(data: bytes) -> Object:
     """Parse an object that this backend made; anything unforeseen is our own mistake."""
     ident, kind, machine, *_, shoff, _, _, _, _, _, count, names = _HEADER.unpack_from(data)
-    assert ident[:6] == b"\x7fELF\x02\x01" and kind == _RELOCATABLE, "a 64-bit little-endian object"
+    assert ident[:6] == b"\x7fELF\x02\x01", "64-bit, little-endian"
+    assert kind == _RELOCATABLE
     headers = _section_headers(data, shoff, count, names)
     sections = {
         index: Section(header.name, header.data, header.align, _relocations(headers, index))
@@ -83,8 +85,7 @@ def read_object(data: bytes) -> Object:
         if header.flags & _ALLOC and header.kind == _PROGBITS and header.data
     }
     for header in headers:
-        writable = header.flags & _WRITE and header.data
-        assert not writable and header.kind != _NOBITS, f"{header.name} is writable"
+        assert not (header.size and header.flags & _WRITE), f"{header.name} is writable"
     return Object(machine, sections, _symbols(headers))
 
 
@@ -97,8 +98,8 @@ def _section_headers(data: bytes, start: int, count: int, names: int) -> list[_H
 
     texts = body(names)
     return [
-        _Header(_text(texts, name), kind, flags, link, info, align, body(index))
-        for index, (name, kind, flags, _, _, _, link, info, align, _) in enumerate(raw)
+        _Header(_text(texts, name), kind, flags, link, info, align, size, body(index))
+        for index, (name, kind, flags, _, _, size, link, info, align, _) in enumerate(raw)
     ]
 
 
