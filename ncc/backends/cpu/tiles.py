@@ -118,10 +118,13 @@ def _tile_cycles(height: int, vectors: int, steps: int, target: Target) -> float
     return steps * (step + STEP_COST) + TILE_COST + STORE_COST * products
 
 
-def partial_sums(height: int, vectors: int) -> int:
-    """Into how many interleaved parts a tile splits its sums, to have enough of them."""
+def partial_sums(height: int, vectors: int, steps: int) -> int:
+    """Into how many interleaved parts a tile splits its sums, to have enough of them.
+
+    A power of two, at most the `steps` of one run.
+    """
     parts = 1
-    while parts * height * vectors < MIN_CHAINS:
+    while parts * height * vectors < MIN_CHAINS and 2 * parts <= steps:
         parts *= 2
     return parts
 

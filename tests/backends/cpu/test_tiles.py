@@ -9,7 +9,6 @@ import pytest
 from ncc.backends.cpu.target import TARGETS, Target
 from ncc.backends.cpu.tiles import (
     L2_BYTES,
-    MIN_CHAINS,
     accumulator_lanes,
     block_tiles,
     choose,
@@ -62,10 +61,12 @@ def test_packed_weights_fix_the_columns() -> None:
         assert choose(rows, 768, 768, DType.f32, V4, nr=32).columns == 32
 
 
-@pytest.mark.parametrize(("height", "vectors", "parts"), [(14, 2, 1), (1, 4, 2), (3, 1, 4)])
-def test_short_tiles_split_their_sums(height: int, vectors: int, parts: int) -> None:
-    assert partial_sums(height, vectors) == parts
-    assert parts * height * vectors >= MIN_CHAINS
+@pytest.mark.parametrize(
+    ("height", "vectors", "steps", "parts"),
+    [(14, 2, 64, 1), (1, 4, 64, 2), (3, 1, 64, 4), (1, 1, 64, 8), (1, 1, 3, 2), (1, 1, 1, 1)],
+)
+def test_short_tiles_split_their_sums(height: int, vectors: int, steps: int, parts: int) -> None:
+    assert partial_sums(height, vectors, steps) == parts
 
 
 def test_rows_that_stay_in_cache_are_taken_by_every_panel_in_turn() -> None:
