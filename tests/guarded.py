@@ -52,7 +52,7 @@ def guarded(array: Array, edge: Edge = Edge.last) -> Array:
     inside = _PAGE if edge is Edge.first else (pages - 1) * _PAGE - array.nbytes
     memory = (ctypes.c_uint8 * array.nbytes).from_address(base + inside)
     weakref.finalize(memory, _libc.munmap, base, pages * _PAGE)
-    view: Array = np.ndarray(array.shape, array.dtype, buffer=memory)
+    view: Array = np.ndarray(array.shape, array.dtype, buffer=memoryview(memory))
     view[...] = array
     return view
 

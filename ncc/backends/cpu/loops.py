@@ -162,10 +162,14 @@ class Kind(Enum):
 
     serial = "serial"
     parallel = "parallel"
-    """Split statically over the cores; top level of a kernel only, at most one per kernel."""
+    """Split statically over the cores; top level of a kernel only, at most one per kernel.
+    Every core executes what stands beside it, which stores to scratch alone."""
     vector = "vector"
     """In vector lanes, the tail masked. May hold serial and unrolled loops, no vector loop."""
     unrolled = "unrolled"
+
+
+REDUCTIONS = frozenset({"add", "mul", "min", "max", "bitand", "bitor"})
 
 
 class Stmt:
@@ -205,8 +209,9 @@ class For(Stmt):
     """`for var in range(extent): body`.
 
     In a vector loop, `reduce` lists the outer locals that the body updates, each only as
-    `Assign(local, fn(local, e))`, with fn one of add, mul, min, max, bitand, bitor; the order
-    of combination is free. Any other outer local must not be assigned in a vector loop.
+    `Assign(local, fn(local, e))`, with fn one of `REDUCTIONS`, or for add as
+    `Assign(local, fma(a, b, local))`; the order of combination is free. Any other outer local
+    must not be assigned in a vector loop.
     """
 
     var: Var
@@ -229,6 +234,12 @@ class Pack:
     nr: int
     kr: int
     panel: int
+
+    def offset(self, column: int, position: int) -> int:
+        """Elements from `b.index` to the one of `column` at `position` of the run."""
+        panel, lane = divmod(column, self.nr)
+        step, rest = divmod(position, self.kr)
+        return panel * self.panel + (step * self.nr + lane) * self.kr + rest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -294,7 +305,7 @@ def _fold(fn: str, args: tuple[Expr, ...]) -> Expr | None:
     if isinstance(a, Const) and isinstance(b, Const):
         x, y = int(a.value), int(b.value)
         if fn in {"div", "fmod"}:
-            assert x >= 0 and y > 0, "indices are not negative"
+            assert x >= 0, "indices are not negative"
             return const(x // y if fn == "div" else x % y)
         return const({"add": x + y, "sub": x - y, "mul": x * y}[fn])
     if isinstance(b, Const) and (fn, b.value) in _IDENTITY:
