@@ -30,10 +30,19 @@ def literal(value: Value) -> npt.NDArray[Any] | None:
     return value.op.value.array if isinstance(value.op, Constant) else None
 
 
-def constant_array(value: Value, limit: int = EVALUATION_LIMIT) -> npt.NDArray[Any] | None:
+def number(value: Value) -> float | int | bool | None:
+    """The only element of a `constant` of one element; None for any other value."""
+    elements = literal(value)
+    return elements.item() if elements is not None and elements.size == 1 else None
+
+
+def constant_array(
+    value: Value, limit: int | None = EVALUATION_LIMIT
+) -> npt.NDArray[Any] | None:
     """The elements of an expression over constants and weights; None if it is not one.
 
-    Gives up (None) when a part of the expression has more than `limit` bytes.
+    Gives up (None) when a part of the expression has more than `limit` bytes; a limit of None
+    never does.
     """
     known: dict[Value, Any] = {}
     stack = [value]
@@ -53,10 +62,13 @@ def constant_array(value: Value, limit: int = EVALUATION_LIMIT) -> npt.NDArray[A
     return np.asarray(known[value])
 
 
-def _foldable(node: Node, limit: int) -> bool:
+def _foldable(node: Node, limit: int | None) -> bool:
     types = [value.type for value in node.results]
     return node.op.pure and all(
-        isinstance(type, TensorType) and type.is_static and type.nbytes <= limit for type in types
+        isinstance(type, TensorType)
+        and type.is_static
+        and (limit is None or type.nbytes <= limit)
+        for type in types
     )
 
 

@@ -42,7 +42,7 @@ class Op:
         """Results from numpy operands: the meaning of the op."""
         raise NotImplementedError(f"{self.name} has no reference meaning")
 
-    def decompose(self, build: Builder, *operands: Value) -> Value | tuple[Value, ...] | None:
+    def decompose(self, build: Builder, *operands: Any) -> Value | tuple[Value, ...] | None:
         """The same results from smaller ops, for backends without a rule; None if atomic."""
         return None
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import ml_dtypes
 import numpy as np
 
 from ncc.ir.types import DType
@@ -162,14 +163,23 @@ def cast(x: np.ndarray[Any, Any], to: DType) -> np.ndarray[Any, Any]:
     """
     if to is DType.tf32:
         return _round_tf32(x.astype(np.float32, copy=False))
-    if x.dtype.kind == "f" and to.is_int:
-        info = np.iinfo(to.numpy)
+    if DType.of(x.dtype).is_float and to.is_int:
+        low, high = limits(to)
         wide = np.nan_to_num(np.trunc(x.astype(np.float64)), nan=0.0)
-        inside = np.clip(wide, float(info.min), float(info.max))
-        top = wide >= float(info.max)
-        return np.where(top, info.max, np.where(top, 0, inside).astype(to.numpy)).astype(to.numpy)
+        inside = np.clip(wide, float(low), float(high))
+        top = wide >= float(high)
+        return np.where(top, high, np.where(top, 0, inside).astype(to.numpy)).astype(to.numpy)
     with np.errstate(all="ignore"):
         return x.astype(to.numpy, copy=False)
+
+
+def limits(dtype: DType) -> tuple[float, float]:
+    """The lowest and the highest finite number of a type; integers for integer types."""
+    if dtype.is_int:
+        info = ml_dtypes.iinfo(dtype.numpy)  # type: ignore[no-untyped-call]  # untyped package
+        return int(info.min), int(info.max)
+    most = float(ml_dtypes.finfo(dtype.numpy).max)  # type: ignore[no-untyped-call]
+    return -most, most
 
 
 def _round_tf32(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -1,7 +1,9 @@
 """cast: convert the elements of a tensor to another type."""
 
 from ncc.ir import scalar
+from ncc.ir.graph import Builder, Value
 from ncc.ir.op import Array, Elementwise, op
+from ncc.ir.rewrite import P, Skip, V, canonical
 from ncc.ir.scalar import Math, Scalar
 from ncc.ir.types import DType, TensorType
 
@@ -24,3 +26,52 @@ class Cast(Elementwise):
 
     def eval(self, x: Array) -> Array:
         return scalar.cast(x, self.to)
+
+
+@canonical(P(Cast, V("x"), bind="cast"))
+def same_type(build: Builder, cast: Cast, x: Value) -> Value | Skip:
+    """cast(x) {to = the type of x} -> x"""
+    return x if x.tensor.dtype is cast.to else Skip(f"{x.type} becomes {cast.to.value}")
+
+
+@canonical(P(Cast, P(Cast, V("x"), bind="inner"), bind="outer"))
+def exact_between(build: Builder, outer: Cast, inner: Cast, x: Value) -> Value | Skip:
+    """cast(cast(x)) -> cast(x) where the type in between holds every x."""
+    first, between, last = x.tensor.dtype, inner.to, outer.to
+    if not holds(between, first):
+        return Skip(f"{between.value} does not hold every {first.value}")
+    if first.is_int and between.is_float and last.is_int and not holds(last, first):
+        return Skip(f"{first.value} wraps to {last.value}, {between.value} saturates")
+    return build(Cast(last), x)
+
+
+_NUMBERS: dict[DType, tuple[int, int, int]] = {
+    DType.f64: (53, -1074, 1023),
+    DType.f32: (24, -149, 127),
+    DType.tf32: (11, -136, 127),
+    DType.f16: (11, -24, 15),
+    DType.bf16: (8, -133, 127),
+    DType.f8e4m3: (4, -9, 8),
+    DType.f8e5m2: (3, -16, 15),
+}
+"""Significant bits, and the exponents of the smallest and of the largest magnitude."""
+
+
+def holds(wide: DType, narrow: DType) -> bool:
+    """Whether every value of `narrow` is one of `wide`."""
+    if wide is narrow or DType.string in {wide, narrow}:
+        return wide is narrow
+    if DType.bool in {wide, narrow}:
+        return narrow is DType.bool
+    if wide.is_int and narrow.is_int:
+        low, high = scalar.limits(narrow)
+        least, most = scalar.limits(wide)
+        return least <= low and high <= most
+    bits, smallest, largest = _NUMBERS.get(wide, (0, 0, 0))
+    used, least_used, most_used = _NUMBERS.get(narrow) or _integers(narrow)
+    return bits >= used and smallest <= least_used and largest >= most_used
+
+
+def _integers(dtype: DType) -> tuple[int, int, int]:
+    low, high = map(int, scalar.limits(dtype))
+    return high.bit_length(), 0, max(-low, high).bit_length() - 1

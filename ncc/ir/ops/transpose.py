@@ -1,6 +1,8 @@
 """transpose: reorder the axes of a tensor."""
 
+from ncc.ir.graph import Builder, Value
 from ncc.ir.op import Array, Op, op, require
+from ncc.ir.rewrite import P, Skip, V, canonical
 from ncc.ir.types import TensorType
 
 
@@ -26,3 +28,16 @@ class Transpose(Op):
     def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
         inverse = [perm.index(axis) for axis in range(len(perm))]
         return Transpose(tuple(inverse[self.perm[axis]] for axis in perm))
+
+
+@canonical(P(Transpose, V("x"), bind="transpose"))
+def nothing_moves(build: Builder, transpose: Transpose, x: Value) -> Value | Skip:
+    """transpose(x) {perm = [0, 1, ...]} -> x"""
+    still = transpose.perm == tuple(range(len(transpose.perm)))
+    return x if still else Skip(f"perm is {list(transpose.perm)}")
+
+
+@canonical(P(Transpose, P(Transpose, V("x"), bind="inner"), bind="outer"))
+def merge_transposes(build: Builder, outer: Transpose, inner: Transpose, x: Value) -> Value:
+    """transpose(transpose(x)) -> transpose(x)"""
+    return build(Transpose(tuple(inner.perm[axis] for axis in outer.perm)), x)

@@ -1,0 +1,63 @@
+"""argmax, argmin: where the largest and the smallest element along an axis is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncc.ir.op import Array, Op, op, require
+from ncc.ir.types import DType, TensorType
+
+
+@dataclass(frozen=True)
+class ArgExtremum(Op):
+    """The index as i64, of the first such element or of the last; a NaN is more than any number.
+
+    The axis stays with size 1 when `keepdims`, else it goes.
+    """
+
+    axis: int
+    keepdims: bool = True
+    last: bool = False
+
+    def infer(self, x: TensorType) -> TensorType:
+        require(
+            0 <= self.axis < x.rank and x.shape[self.axis] != 0,
+            f"{self.name} of {x} along axis {self.axis}",
+            operand=0,
+            label="needs that axis, with an element",
+        )
+        before, after = x.shape[: self.axis], x.shape[self.axis + 1 :]
+        return TensorType(DType.i64, (*before, *([1] if self.keepdims else []), *after))
+
+    def eval(self, x: Array) -> Array:
+        if not self.last:
+            return self.first(x)
+        return np.asarray(x.shape[self.axis] - 1 - self.first(np.flip(x, self.axis)))
+
+    def first(self, x: Array) -> Array:
+        """The index of the first extreme element."""
+        raise NotImplementedError(f"{self.name} has no reference meaning")
+
+    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:
+        return type(self)(perm.index(self.axis), True, self.last) if self.keepdims else None
+
+    def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
+        return operands[0].size
+
+
+@op("argmax")
+class Argmax(ArgExtremum):
+    """Where the largest element along `axis` is."""
+
+    def first(self, x: Array) -> Array:
+        return np.asarray(np.argmax(x, self.axis, keepdims=self.keepdims), np.int64)
+
+
+@op("argmin")
+class Argmin(ArgExtremum):
+    """Where the smallest element along `axis` is."""
+
+    def first(self, x: Array) -> Array:
+        return np.asarray(np.argmin(x, self.axis, keepdims=self.keepdims), np.int64)

@@ -1,0 +1,49 @@
+"""broadcast_to: repeat a tensor along axes of size 1 and along new leading axes."""
+
+import numpy as np
+
+from ncc.ir.graph import Builder, Value
+from ncc.ir.op import Array, Op, broadcast, op, require
+from ncc.ir.rewrite import P, Skip, V, canonical
+from ncc.ir.types import Shape, TensorType
+
+
+@op("broadcast_to")
+class BroadcastTo(Op):
+    """The numpy broadcast of the operand to `shape`; an open size is that of the operand."""
+
+    shape: Shape
+
+    def infer(self, x: TensorType) -> TensorType:
+        result = x.with_shape(self.shape)
+        require(
+            x.rank <= len(self.shape) and broadcast(x.shape, self.shape) == self.shape,
+            f"cannot broadcast {x} to {result}",
+            hint="sizes are aligned at the last axis; each must be 1 or the wanted one",
+            operand=0,
+        )
+        return result
+
+    def eval(self, x: Array) -> Array:
+        own = (1,) * (len(self.shape) - x.ndim) + x.shape
+        wanted = [dim if isinstance(dim, int) else own[i] for i, dim in enumerate(self.shape)]
+        return np.broadcast_to(x, wanted)
+
+    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:
+        if types[0].rank != len(perm):
+            return None
+        return BroadcastTo(tuple(self.shape[axis] for axis in perm))
+
+
+@canonical(P(BroadcastTo, V("x"), bind="outer"))
+def nothing_repeats(build: Builder, outer: BroadcastTo, x: Value) -> Value | Skip:
+    """broadcast_to(x) {shape = that of x} -> x"""
+    if x.tensor.shape == outer.shape and x.tensor.is_static:
+        return x
+    return Skip(f"{x.type} changes its shape")
+
+
+@canonical(P(BroadcastTo, P(BroadcastTo, V("x")), bind="outer"))
+def merge_broadcasts(build: Builder, outer: BroadcastTo, x: Value) -> Value:
+    """broadcast_to(broadcast_to(x)) -> broadcast_to(x)"""
+    return build(outer, x)
