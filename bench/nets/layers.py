@@ -1,7 +1,9 @@
 """Layers that several networks share, decomposed as PyTorch's exporter does at opset 17.
 
 Scales keep activations near unit variance. The weights of each filter sum to zero, so that the
-positive mean that rectifiers leave does not drown what depends on the input.
+positive mean that rectifiers leave does not drown what depends on the input; where many layers
+follow each other without a shortcut, batch norms shift values into the rectifiers' linear part, so
+that errors of rounding do not grow from layer to layer any more than in trained networks.
 """
 
 from __future__ import annotations
@@ -40,13 +42,13 @@ def conv(
     )
 
 
-def batch_norm(net: Net, x: str, channels: int, *, scale: float = 1.0) -> str:
-    """A batch norm with its own statistics per channel; results are `scale` times x or so."""
+def batch_norm(net: Net, x: str, channels: int, *, scale: float = 1.0, shift: float = 0.0) -> str:
+    """A batch norm with statistics of its own per channel: about scale * (x + shift)."""
     return net.op(
         "BatchNormalization",
         x,
         net.weight("weight", scale * net.uniform(channels, low=0.8, high=1.2)),
-        net.weight("bias", scale * net.normal(channels, std=0.3)),
+        net.weight("bias", scale * (net.normal(channels, std=0.3) + np.float32(shift))),
         net.weight("running_mean", net.normal(channels, std=0.1)),
         net.weight("running_var", net.uniform(channels, low=0.8, high=1.2)),
         epsilon=1e-5,

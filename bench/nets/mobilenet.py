@@ -22,7 +22,12 @@ BLOCKS = (
 ACTIVATED_SCALE = 2.0
 """Of batch norms before a relu6, so that some values reach 6."""
 
-LINEAR_SCALE = 0.5
+SHIFT = 0.5
+ACTIVATED_GAIN = 0.45
+"""Of weights behind a relu6: 1 / variance of what it leaves of scale * (normal + shift)."""
+
+BRANCH_SCALE = 0.4
+"""Of the last batch norm beside a shortcut, so that sums stay near unit variance."""
 
 
 def mobilenetv2() -> Net:
@@ -57,24 +62,37 @@ def inverted_residual(
         with net.scope("expand"):
             y = conv_relu6(net, y, (inner, hidden), kernel=1)
     with net.scope("depthwise"):
-        y = conv_relu6(net, y, (hidden, hidden), kernel=3, stride=stride, groups=hidden)
+        y = depthwise(net, y, hidden, stride)
     with net.scope("project"):
-        y = conv(net, y, (hidden, outer), kernel=1)
+        y = conv(net, y, (hidden, outer), kernel=1, gain=ACTIVATED_GAIN)
+    shortcut = stride == 1 and inner == outer
     with net.scope("norm"):
-        y = batch_norm(net, y, outer, scale=LINEAR_SCALE)
-    return net.op("Add", x, y) if stride == 1 and inner == outer else y
+        y = batch_norm(net, y, outer, scale=BRANCH_SCALE if shortcut else 1.0)
+    return net.op("Add", x, y) if shortcut else y
 
 
-def conv_relu6(
-    net: Net,
-    x: str,
-    channels: tuple[int, int],
-    *,
-    kernel: int,
-    stride: int = 1,
-    groups: int = 1,
-) -> str:
+def conv_relu6(net: Net, x: str, channels: tuple[int, int], *, kernel: int, stride: int = 1) -> str:
+    """A convolution of what no rectifier has touched, and a relu6."""
     with net.scope("0"):
-        x = conv(net, x, channels, kernel=kernel, stride=stride, groups=groups, gain=1.0)
+        x = conv(net, x, channels, kernel=kernel, stride=stride, gain=1.0)
+    return norm_relu6(net, x, channels[1])
+
+
+def depthwise(net: Net, x: str, channels: int, stride: int) -> str:
+    with net.scope("0"):
+        x = conv(
+            net,
+            x,
+            (channels, channels),
+            kernel=3,
+            stride=stride,
+            groups=channels,
+            gain=ACTIVATED_GAIN,
+        )
+    return norm_relu6(net, x, channels)
+
+
+def norm_relu6(net: Net, x: str, channels: int) -> str:
     with net.scope("1"):
-        return relu6(net, batch_norm(net, x, channels[1], scale=ACTIVATED_SCALE))
+        x = batch_norm(net, x, channels, scale=ACTIVATED_SCALE, shift=SHIFT)
+        return relu6(net, x)

@@ -23,8 +23,12 @@ STAGES = (
 
 ANCHORS = 3
 CLASSES = 80
-BRANCH_SCALE = 0.5
+BRANCH_SCALE = 0.3
 """Of the last batch norm in a residual block, so that sums stay near unit variance."""
+
+SHIFT = 1.5
+GAIN = 1.2
+"""Of weights: 1 / variance of a shifted unit normal after its activation."""
 
 Activation = Callable[[Net, str], str]
 
@@ -42,9 +46,9 @@ class Chain:
     ) -> str:
         self._count += 1
         with self.net.scope(f"conv{self._count}"):
-            x = conv(self.net, x, (inner, outer), kernel=kernel, stride=stride)
+            x = conv(self.net, x, (inner, outer), kernel=kernel, stride=stride, gain=GAIN)
             with self.net.scope("norm"):
-                x = batch_norm(self.net, x, outer, scale=scale)
+                x = batch_norm(self.net, x, outer, scale=scale, shift=SHIFT)
             return self.activation(self.net, x)
 
     def five(self, x: str, inner: int, width: int) -> str:
