@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from ncc.backends.cpu.codegen import compile_kernels
-from ncc.backends.cpu.image import link
+from ncc.backends.cpu.image import place
 from ncc.backends.cpu.loops import Kernel
 from ncc.backends.cpu.target import TARGETS, Target, host_flags
 
@@ -42,7 +42,7 @@ def map_code(data: bytes) -> int:
 def load_kernel(kernel: Kernel, target: Target) -> Callable[..., None]:
     """`call(*arrays, core=0, cores=1)`: machine code of `kernel` on arrays, one per parameter."""
     compiled = compile_kernels([kernel], target)
-    image = link([("", compiled.objects[0])])
+    image = place([("", compiled.objects[0])])
     (extent,) = image.functions.values()
     address = map_code(image.data) + extent.offset
     kinds = [ctypes.c_void_p] * len(kernel.params) + [ctypes.c_int64] * 2

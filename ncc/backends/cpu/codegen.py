@@ -1,32 +1,60 @@
-"""Kernels to objects, each distinct one once."""
+"""Kernels to one image: each distinct kernel is compiled once, entries call them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ncc.backends.cpu.driver import Call, emit_entries
+from ncc.backends.cpu.elf import Object, read_object
+from ncc.backends.cpu.emit.barrier import futex_object
 from ncc.backends.cpu.emit.kernel import emit_kernel
+from ncc.backends.cpu.image import Extent, place
 from ncc.backends.cpu.llvm import compile_text
 from ncc.backends.cpu.loops import Kernel
 from ncc.backends.cpu.target import Target
 
-FUNCTION = "kernel"
-"""What the function of every object is called; the linker prefixes it."""
+_FUNCTION = "kernel"
+"""What the function of every object is called; its place in the image prefixes the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """Distinct objects, and for each kernel the position of its own."""
 
-    objects: tuple[bytes, ...]
+    objects: tuple[Object, ...]
     index: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Executable:
+    """An image with the offset of each entry and the extent of each kernel's code."""
+
+    data: bytes
+    entries: tuple[int, ...]
+    kernels: tuple[Extent, ...]
 
 
 def compile_kernels(kernels: Sequence[Kernel], target: Target) -> Compiled:
     """Machine code of `kernels`; those with the same code share an object."""
     positions: dict[str, int] = {}
     index = [
-        positions.setdefault(emit_kernel(kernel, target, FUNCTION), len(positions))
+        positions.setdefault(emit_kernel(kernel, target, _FUNCTION), len(positions))
         for kernel in kernels
     ]
-    return Compiled(tuple(compile_text(text, target) for text in positions), tuple(index))
+    objects = tuple(read_object(compile_text(text, target)) for text in positions)
+    return Compiled(objects, tuple(index))
+
+
+def link(compiled: Compiled, entries: Sequence[Sequence[Call]], target: Target) -> Executable:
+    """One position-independent image; calls number kernels as `compile_kernels` had them."""
+    prefixes = [f"{i}." for i in range(len(compiled.objects))]
+    functions = [f"{prefixes[i]}{_FUNCTION}" for i in compiled.index]
+    driver = read_object(compile_text(emit_entries(entries, functions, target), target))
+    kernels = zip(prefixes, compiled.objects, strict=True)
+    image = place([*kernels, ("", driver), ("", futex_object(target))])
+    return Executable(
+        image.data,
+        tuple(image.functions[f"entry.{i}"].offset for i in range(len(entries))),
+        tuple(image.functions[name] for name in functions),
+    )

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ncc.backends.cpu.elf import Object, Relocation, Symbol, read_object
+from ncc.backends.cpu.elf import Object, Relocation, Symbol
 
 CODE_ALIGN = 64
 """Sections start on a cache line of their own."""
@@ -40,14 +40,14 @@ class _Placed:
         return self.base[symbol.section] + symbol.offset
 
 
-def link(objects: Sequence[tuple[str, bytes]]) -> Image:
+def place(objects: Sequence[tuple[str, Object]]) -> Image:
     """Place relocatable objects one after another and resolve what they refer to.
 
     Objects come with a prefix for the names of their functions, which are unique in the image.
     References between objects are by the prefixed name. An undefined symbol is an assert.
     """
     data = bytearray()
-    placed = [(prefix, _place(data, read_object(raw))) for prefix, raw in objects]
+    placed = [(prefix, _append(data, object)) for prefix, object in objects]
     functions = {
         prefix + symbol.name: Extent(where.address(symbol), symbol.size)
         for prefix, where in placed
@@ -59,7 +59,7 @@ def link(objects: Sequence[tuple[str, bytes]]) -> Image:
     return Image(bytes(data), functions)
 
 
-def _place(data: bytearray, object: Object) -> _Placed:
+def _append(data: bytearray, object: Object) -> _Placed:
     base = {}
     for index, section in object.sections.items():
         align = max(section.align, CODE_ALIGN)
