@@ -39,7 +39,7 @@ def load_ncc(job: Job, *, auto_cast: str | None = None) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         bundle.save(Path(folder) / "model.neff")
         model = ncc.load(Path(folder) / "model.neff")
-    return lambda: list(model.run(job.inputs).values())
+    return lambda: list(model.run(job.inputs, cores=job.cores).values())
 
 
 def load_onnxruntime(job: Job) -> Run:

@@ -66,7 +66,7 @@ def main() -> None:
         start = time.perf_counter()
         probability = model(images[index : index + 1])
         times.append(time.perf_counter() - start)
-        guesses[index] = probability.argmax()
+        guesses[index] = np.argmax(probability)
     print()
     show(images, guesses, labels)
     right = int((guesses == labels).sum())
