@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -48,8 +49,8 @@ class NccError(Exception):
     """A failure that the user can act on.
 
     `code` is stable and explained by `ncc explain CODE`; `exit` is the process's exit code;
-    `operand` is the index of the operand at fault and `label` what is written under it;
-    `text` is the node as IR text; `during` names the phase.
+    `text` is the node as IR text; `operand` is the index of the operand at fault, or `span` the
+    columns of `text` at fault, and `label` what is written under them; `during` names the phase.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class NccError(Exception):
         locs: Locs = (),
         text: str = "",
         operand: int | None = None,
+        span: tuple[int, int] | None = None,
         label: str = "",
         during: str = "",
         hint: str = "",
@@ -69,7 +71,7 @@ class NccError(Exception):
         self.code = code
         self.message = message
         self.exit = exit
-        self.details = Details(locs, text, operand, label, during, hint)
+        self.details = Details(locs, text, operand, span, label, during, hint)
 
     def located(self, **known: object) -> NccError:
         """Fill in details that are still empty (the innermost writer wins)."""
@@ -88,6 +90,7 @@ class Details:
     locs: Locs = ()
     text: str = ""
     operand: int | None = None
+    span: tuple[int, int] | None = None
     label: str = ""
     during: str = ""
     hint: str = field(default="")
@@ -100,9 +103,9 @@ def render(error: NccError) -> str:
     lines += [f"  in {loc}" for loc in d.locs]
     if d.text:
         lines.append(f"    {d.text}")
-        span = _operand_span(d.text, d.operand)
-        if span and d.label:
-            lines.append(f"    {' ' * span[0]}{'^' * (span[1] - span[0])} {d.label}")
+        span = d.span or _operand_span(d.text, d.operand)
+        if span and (d.label or d.span):
+            lines.append(f"    {' ' * span[0]}{'^' * (span[1] - span[0])} {d.label}".rstrip())
         elif d.label:
             lines.append(f"    {d.label}")
     if d.during:
@@ -112,13 +115,18 @@ def render(error: NccError) -> str:
     return "\n".join(lines)
 
 
+_OPERAND = re.compile(r'(?:"(?:\\.|[^"\\])*"|\[[^\]]*\]|<[^>]*>+|[^",\[\]()<>\s])+')
+
+
 def _operand_span(text: str, operand: int | None) -> tuple[int, int] | None:
     """Columns of the operand-th item between the first pair of parentheses of `text`."""
     start = text.find("(")
     if operand is None or start < 0:
         return None
-    items = text[start + 1 : text.find(")", start)].split(", ")
-    if operand >= len(items):
-        return None
-    begin = start + 1 + sum(len(item) + 2 for item in items[:operand])
-    return begin, begin + len(items[operand])
+    end = start + 1
+    for index in range(operand + 1):
+        found = _OPERAND.search(text, end)
+        if found is None or text[end : found.start()].strip() != ("," if index else ""):
+            return None
+        end = found.end()
+    return found.span()

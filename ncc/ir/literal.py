@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import mmap
 import os
 from dataclasses import dataclass, field
@@ -29,12 +30,26 @@ class Literal:
     def of(array: npt.NDArray[Any]) -> Literal:
         """The literal with the elements of `array`."""
         dense = np.ascontiguousarray(array).reshape(np.shape(array))
-        return Literal(TensorType(DType.of(dense.dtype), dense.shape), dense.tobytes())
+        type = TensorType(DType.of(dense.dtype), dense.shape)
+        return Literal(type, _pack(dense) if type.dtype is DType.string else dense.tobytes())
 
     @property
     def array(self) -> npt.NDArray[Any]:
         """The elements, read-only."""
+        if self.type.dtype is DType.string:
+            return _unpack(self.data).reshape(self.type.dims)
         return np.frombuffer(self.data, self.type.dtype.numpy).reshape(self.type.dims)
+
+
+def _pack(strings: npt.NDArray[Any]) -> bytes:
+    """Strings as bytes: a JSON list."""
+    return json.dumps(strings.ravel().tolist()).encode()
+
+
+def _unpack(data: bytes) -> npt.NDArray[Any]:
+    strings = np.array(json.loads(data), object)
+    strings.flags.writeable = False
+    return strings
 
 
 @dataclass(frozen=True, slots=True)
