@@ -70,9 +70,8 @@ def _check_sections(sections: tuple[Section, ...]) -> dict[str, Section]:
 def _check_signature(role: str, specs: tuple[TensorSpec, ...]) -> None:
     require(len({spec.name for spec in specs}) == len(specs), f"two {role}s have the same name")
     for spec in specs:
-        sizes = tuple(size for size in spec.shape if isinstance(size, int))
+        sizes = tuple(size if isinstance(size, int) else 1 for size in spec.shape)
         _check_tensor(f"{role} '{spec.name}'", spec.dtype, sizes)
-        require(len(spec.shape) <= MAX_RANK, f"{role} '{spec.name}' has too many axes")
 
 
 def _check_tensor(what: str, dtype: str, shape: tuple[int, ...]) -> None:
@@ -86,6 +85,7 @@ def _check_variant(manifest: Manifest, variant: Variant, sections: dict[str, Sec
     what = f"variant '{variant.target}'"
     code = _section(what, sections, variant.code, "code")
     _section(what, sections, variant.weights, "weights")
+    require(manifest.cores == 1, "the bundle holds machine code and asks for more than one core")
     for kernel in variant.kernels:
         inside = kernel.offset + kernel.nbytes <= code.size
         require(inside, f"kernel '{kernel.name}' is outside of the code")
