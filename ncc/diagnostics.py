@@ -123,10 +123,5 @@ def _operand_span(text: str, operand: int | None) -> tuple[int, int] | None:
     start = text.find("(")
     if operand is None or start < 0:
         return None
-    end = start + 1
-    for index in range(operand + 1):
-        found = _OPERAND.search(text, end)
-        if found is None or text[end : found.start()].strip() != ("," if index else ""):
-            return None
-        end = found.end()
-    return found.span()
+    items = list(_OPERAND.finditer(text, start + 1))[: operand + 1]
+    return items[operand].span() if operand < len(items) else None

@@ -10,6 +10,7 @@ returns the replacement, or `Skip(reason)`.
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 from ncc.diagnostics import merge_locs
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.op import Op
+from ncc.ir.prune import prune
+from ncc.ir.types import TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,13 @@ class V:
 
 
 @dataclass(frozen=True, slots=True)
+class C:
+    """Matches and binds a value that depends on constants and weights alone."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class P:
     """Matches the result of a node with one of the given ops and matching operands.
 
@@ -42,7 +52,7 @@ class P:
     """
 
     ops: type[Op] | tuple[type[Op], ...]
-    operands: tuple[V | P, ...]
+    operands: tuple[Pattern, ...]
     bind: str = ""
     node: str = ""
     once: bool = False
@@ -50,7 +60,7 @@ class P:
     def __init__(
         self,
         ops: type[Op] | tuple[type[Op], ...],
-        *operands: V | P,
+        *operands: Pattern,
         bind: str = "",
         node: str = "",
         once: bool = False,
@@ -58,6 +68,9 @@ class P:
         for name, value in locals().copy().items():
             if name != "self":
                 object.__setattr__(self, name, value)
+
+
+Pattern = V | C | P
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,11 @@ class Rule:
 
 @dataclass
 class Trace:
-    """What rules did, for `ncc opt --trace` and the text tests: `rule: text`, in order."""
+    """What rules did, in order: `rule: mul %2`, or `rule: mul %2 kept: reason`.
+
+    Values are numbered as in the text of the graph that the rule saw. Reasons are those of the
+    last sweep, the one in which no rule fired.
+    """
 
     lines: list[str] = field(default_factory=list)
 
@@ -103,7 +120,11 @@ def canonical(pattern: P) -> Callable[[Callable[..., Any]], Rule]:
 
 def canonical_rules() -> Sequence[Rule]:
     """Every rule registered beside an op, in order of file and line."""
-    return tuple(_CANONICAL)
+
+    def place(rule: Rule) -> tuple[str, int]:
+        return rule.body.__module__, rule.body.__code__.co_firstlineno
+
+    return sorted(_CANONICAL, key=place)
 
 
 def rewrite(
@@ -111,91 +132,139 @@ def rewrite(
 ) -> Graph:
     """Apply `rules` to every node, in order, until none fires; at most `rounds` sweeps.
 
-    The replacement's nodes carry the locations of every node that matched.
+    The replacement's nodes carry the locations of every node that matched. Nodes that lose their
+    last reader are left out.
     """
     for _ in range(rounds):
-        after = _sweep(graph, rules, trace)
+        sweep = _Sweep(graph, rules)
+        after = graph.rebuild(sweep.visit)
+        if trace:
+            trace.lines += sweep.fired or sweep.kept
         if after is graph:
             break
-        graph = after
+        graph = prune(after)
     return graph
 
 
-def _sweep(graph: Graph, rules: Sequence[Rule], trace: Trace | None) -> Graph:
-    """One pass over the graph; the first rule that fires on a node wins."""
-    readers = _Readers(graph)
-    by_op: dict[type[Op], list[Rule]] = {}
-    for candidate in rules:
-        ops = candidate.pattern.ops
-        for kind in ops if isinstance(ops, tuple) else (ops,):
-            by_op.setdefault(kind, []).append(candidate)
+class _Sweep:
+    """One pass over a graph; the first rule that fires on a node wins."""
 
-    def visit(build: Builder, node: Node) -> Value | tuple[Value, ...] | None:
-        for candidate in by_op.get(type(node.op), ()):
-            bound = _Match(readers)
-            if not bound.node(candidate.pattern, node):
-                continue
-            build.locs = merge_locs(found.locs for found in reversed(bound.nodes))
+    def __init__(self, graph: Graph, rules: Sequence[Rule]) -> None:
+        self.facts = _Facts(graph)
+        self.rules = rules
+        self.rules_of: dict[type[Op], list[Rule]] = {}
+        self.originals = iter(graph.nodes)
+        self.number = 0
+        self.fired: list[str] = []
+        self.kept: list[str] = []
+
+    def visit(self, build: Builder, node: Node) -> tuple[Value, ...] | None:
+        original = next(self.originals)
+        label = f"{node.op.name} %{self.number}"
+        self.number += len(node.results)
+        for candidate in self.candidates(type(node.op)):
             mark = len(build.nodes)
-            outcome = candidate.body(build, *(bound.names[name] for name in candidate.wants))
+            outcome = self.apply(candidate, build, node)
             if isinstance(outcome, Skip):
                 del build.nodes[mark:]
-                if trace:
-                    trace.lines.append(f"{candidate.name}: {outcome.reason}")
-                continue
-            if trace:
-                trace.lines.append(f"{candidate.name}: fired on {node.op.name}")
-            readers.note(build.nodes[mark:])
-            replaced: Value | tuple[Value, ...] = outcome
-            return replaced
-        readers.note([node])
+                self.kept.append(f"{candidate.name}: {label} kept: {outcome.reason}")
+            elif outcome is not None:
+                self.fired.append(f"{candidate.name}: {label}")
+                self.facts.replaced(original, build.nodes[mark:], outcome)
+                return outcome
+        self.facts.kept(original, node)
         return None
 
-    return graph.rebuild(visit)
+    def candidates(self, kind: type[Op]) -> list[Rule]:
+        """The rules whose pattern has such an op at its root."""
+        if kind not in self.rules_of:
+            self.rules_of[kind] = [r for r in self.rules if issubclass(kind, r.pattern.ops)]
+        return self.rules_of[kind]
+
+    def apply(self, candidate: Rule, build: Builder, node: Node) -> tuple[Value, ...] | Skip | None:
+        """What a rule puts in the place of `node`; None when its pattern does not match."""
+        match = _Match(self.facts)
+        if not match.node(candidate.pattern, node):
+            return match.blocked
+        build.locs = merge_locs(found.locs for found in reversed(match.nodes))
+        outcome = candidate.body(build, *(match.names[name] for name in candidate.wants))
+        if isinstance(outcome, Skip):
+            return outcome
+        made: tuple[Value, ...] = outcome if isinstance(outcome, tuple) else (outcome,)
+        _check_types(candidate, node, made)
+        return made
 
 
-class _Readers:
-    """How many readers each value has, kept up as operands are replaced during a sweep.
+def _check_types(rule: Rule, node: Node, made: tuple[Value, ...]) -> None:
+    """A rule keeps every type, or makes open sizes known."""
+    for old, new in zip(node.results, made, strict=True):
+        is_open = isinstance(old.type, TensorType) and not old.type.is_static
+        assert new.type == old.type or is_open, f"{rule.name} turns {old.type} into {new.type}"
 
-    A value that was rebuilt counts the readers of the one it stands for; nodes made by a rule
-    in this sweep count as shared until the next sweep sees them whole.
+
+class _Facts:
+    """What is known of values during a sweep: how many read them, and which are constant.
+
+    A value that takes the place of another takes its readers. Readers that a rule made redundant
+    are counted until the next sweep.
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.made: set[Value] = set()
+        self.readers = Counter(value for node in graph.nodes for value in node.operands)
+        self.readers.update(graph.outputs)
+        self.constant: set[Value] = set()
 
-    def note(self, nodes: Sequence[Node]) -> None:
-        known = self.graph.uses
-        self.made.update(v for node in nodes for v in node.results if v not in known)
+    def kept(self, original: Node, node: Node) -> None:
+        """`node` stands where `original` stood, perhaps with other operands."""
+        self._note(node)
+        if node is not original:
+            self._pass_on(original, node.results)
 
-    def once(self, value: Value) -> bool:
-        return value not in self.made and self.graph.readers(value) == 1
+    def replaced(self, original: Node, made: Sequence[Node], outcome: tuple[Value, ...]) -> None:
+        """`outcome` stands where `original` stood; `made` are new nodes, in order."""
+        for node in made:
+            self._note(node)
+            self.readers.update(node.operands)
+        self._pass_on(original, outcome)
+
+    def _note(self, node: Node) -> None:
+        if node.op.pure and self.constant.issuperset(node.operands):
+            self.constant.update(node.results)
+
+    def _pass_on(self, original: Node, results: tuple[Value, ...]) -> None:
+        for old, new in zip(original.results, results, strict=True):
+            self.readers[new] += self.readers[old]
 
 
 class _Match:
     """Names bound while a pattern is matched against a node."""
 
-    def __init__(self, readers: _Readers) -> None:
-        self.readers = readers
+    def __init__(self, facts: _Facts) -> None:
+        self.facts = facts
         self.names: dict[str, Any] = {}
         self.nodes: list[Node] = []
+        self.blocked: Skip | None = None
 
-    def value(self, pattern: V | P, value: Value) -> bool:
-        if isinstance(pattern, V):
+    def value(self, pattern: Pattern, value: Value) -> bool:
+        if isinstance(pattern, C) and value not in self.facts.constant:
+            return False
+        if not isinstance(pattern, P):
             return self.names.setdefault(pattern.name, value) is value
         if value.node is None or len(value.node.results) != 1:
             return False
-        if pattern.once and not self.readers.once(value):
+        if not self.node(pattern, value.node):
             return False
-        return self.node(pattern, value.node)
+        if pattern.once and self.facts.readers[value] != 1:
+            self.blocked = Skip(f"{value.node.op.name} has another use")
+            return False
+        return True
 
     def node(self, pattern: P, node: Node) -> bool:
         if not isinstance(node.op, pattern.ops):
             return False
         if pattern.operands and len(pattern.operands) != len(node.operands):
             return False
-        pairs: Iterator[tuple[V | P, Value]] = zip(pattern.operands, node.operands, strict=False)
+        pairs: Iterator[tuple[Pattern, Value]] = zip(pattern.operands, node.operands, strict=False)
         if not all(self.value(inner, value) for inner, value in pairs):
             return False
         self.nodes.append(node)

@@ -217,7 +217,7 @@ def _shown(token: Token) -> str:
 
 def _expected(error: lark.UnexpectedInput) -> str:
     """What the grammar would take instead, in words."""
-    names = error.accepts if isinstance(error, lark.UnexpectedToken) else error.allowed
+    names = getattr(error, "accepts", None) or getattr(error, "allowed", None)
     literal = {t.name: t.pattern.value for t in _grammar().terminals}
     words = [_READABLE.get(name) or f"'{literal.get(name, name)}'" for name in sorted(names or ())]
     return f"expected {' or '.join(dict.fromkeys(words))}" if words else ""
