@@ -36,9 +36,7 @@ def number(value: Value) -> float | int | bool | None:
     return elements.item() if elements is not None and elements.size == 1 else None
 
 
-def constant_array(
-    value: Value, limit: int | None = EVALUATION_LIMIT
-) -> npt.NDArray[Any] | None:
+def constant_array(value: Value, limit: int | None = EVALUATION_LIMIT) -> npt.NDArray[Any] | None:
     """The elements of an expression over constants and weights; None if it is not one.
 
     Gives up (None) when a part of the expression has more than `limit` bytes; a limit of None
@@ -65,9 +63,7 @@ def constant_array(
 def _foldable(node: Node, limit: int | None) -> bool:
     types = [value.type for value in node.results]
     return node.op.pure and all(
-        isinstance(type, TensorType)
-        and type.is_static
-        and (limit is None or type.nbytes <= limit)
+        isinstance(type, TensorType) and type.is_static and (limit is None or type.nbytes <= limit)
         for type in types
     )
 

@@ -81,19 +81,19 @@ class View:
         """The same elements in the same order under another shape; None if it needs a copy."""
         if not self.size:
             return replace(self, shape=tuple(shape), strides=dense_strides(shape))
-        runs = _runs(self.shape, self.strides)
+        held = runs(self.shape, self.strides)
         strides: list[int] = []
         for size in reversed(shape):
             if size == 1:
                 strides.append(0)
                 continue
-            if runs and runs[-1][0] == 1:
-                runs.pop()
-            if not runs or runs[-1][0] % size:
+            if held and held[-1][0] == 1:
+                held.pop()
+            if not held or held[-1][0] % size:
                 return None
-            extent, stride = runs.pop()
+            extent, stride = held.pop()
             strides.append(stride)
-            runs.append((extent // size, stride * size))
+            held.append((extent // size, stride * size))
         return replace(self, shape=tuple(shape), strides=tuple(reversed(strides)))
 
     def split(self, axis: int, sizes: tuple[int, int]) -> View:
@@ -117,17 +117,17 @@ class View:
         return True
 
 
-def _runs(shape: Sequence[int], strides: Sequence[int]) -> list[tuple[int, int]]:
+def runs(shape: Sequence[int], strides: Sequence[int]) -> list[tuple[int, int]]:
     """(extent, stride) per run of axes that one stride walks, slowest first; no axes of size 1."""
-    runs: list[tuple[int, int]] = []
+    found: list[tuple[int, int]] = []
     for extent, stride in zip(shape, strides, strict=True):
         if extent == 1:
             continue
-        if runs and runs[-1][1] == stride * extent:
-            runs[-1] = (runs[-1][0] * extent, stride)
+        if found and found[-1][1] == stride * extent:
+            found[-1] = (found[-1][0] * extent, stride)
         else:
-            runs.append((extent, stride))
-    return runs
+            found.append((extent, stride))
+    return found
 
 
 def dense_strides(shape: Sequence[int], order: Sequence[int] | None = None) -> tuple[int, ...]:

@@ -1,0 +1,63 @@
+"""Kernels under construction: parameters from views, and the call that passes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ncc.backends.cpu.loops import Buffer, Kernel, Role, Stmt
+from ncc.backends.cpu.space import Names
+from ncc.backends.cpu.views import Memory, View
+from ncc.diagnostics import Locs
+from ncc.ir.types import DType
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """An argument of a call: `offset` bytes into a memory, of which `nbytes` may be touched."""
+
+    memory: Memory
+    offset: int
+    nbytes: int
+    writes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One execution of a kernel, with the source nodes that it computes and their arithmetic."""
+
+    kernel: Kernel
+    pointers: tuple[Pointer, ...]
+    locs: Locs = ()
+    flops: int = 0
+
+
+class KernelBuilder:
+    """Collects the parameters of one kernel. Names are by position, so equal kernels are equal."""
+
+    def __init__(self) -> None:
+        self.names = Names()
+        self.params: list[Buffer] = []
+        self.pointers: list[Pointer] = []
+        self.scratch: list[Buffer] = []
+
+    def bind(self, view: View, role: Role) -> tuple[Buffer, int]:
+        """A parameter for `view`, and the element of it where the view's index 0 lies."""
+        buffer = Buffer(f"p{len(self.params)}", view.dtype, view.span, role)
+        size = view.dtype.itemsize
+        pointer = Pointer(
+            view.memory, view.low * size, view.span * size, writes=role is Role.output
+        )
+        self.params.append(buffer)
+        self.pointers.append(pointer)
+        return buffer, view.offset - view.low
+
+    def allocate(self, dtype: DType, size: int) -> Buffer:
+        """A scratch buffer on the stack of each core."""
+        buffer = Buffer(f"s{len(self.scratch)}", dtype, size, Role.scratch)
+        self.scratch.append(buffer)
+        return buffer
+
+    def finish(self, body: tuple[Stmt, ...], locs: Locs = (), flops: int = 0) -> Call:
+        """The call of the finished kernel."""
+        kernel = Kernel("kernel", tuple(self.params), tuple(self.scratch), body)
+        return Call(kernel, tuple(self.pointers), locs, flops)

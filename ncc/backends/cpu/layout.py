@@ -1,0 +1,195 @@
+"""Where each value will lie: the order of its axes, zeros around it, and whose memory it shares.
+
+Decided for the whole graph before any kernel is written. A convolution reads and writes its
+channels fastest; what follows keeps that order until a view or a graph output asks for another.
+A value that convolutions pad is surrounded by its padding from the start. An operand of a concat
+(or pad) is computed in its place in the result where both agree on the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ncc.backends.cpu.rules import PLACEMENTS
+from ncc.backends.cpu.views import Memory, Space, View, dense_strides
+from ncc.ir.graph import Graph, Node, Value
+from ncc.ir.ops.broadcast_to import BroadcastTo
+from ncc.ir.ops.concat import Concat
+from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.fused import Fused
+from ncc.ir.ops.matmul import MatMul
+from ncc.ir.ops.pad import Pad
+from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.slice import Slice
+from ncc.ir.ops.transpose import Transpose
+
+Order = tuple[int, ...]
+Halo = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass
+class Layout:
+    """`halo` holds (low, high) amounts per axis; `place` (parent, first index per axis)."""
+
+    order: dict[Value, Order] = field(default_factory=dict)
+    halo: dict[Value, Halo] = field(default_factory=dict)
+    place: dict[Value, tuple[Value, tuple[int, ...]]] = field(default_factory=dict)
+    direct: dict[Value, int] = field(default_factory=dict)
+    """Values that are computed right into a graph output, with its index."""
+
+
+def root_of(node: Node) -> Node | None:
+    """The convolution or matmul that a fused node is built on."""
+    if not isinstance(node.op, Fused):
+        return None
+    found = (inner for inner in node.op.body.nodes if isinstance(inner.op, Conv | MatMul))
+    return next(found, None)
+
+
+def view_of(node: Node, view: View) -> View | None:
+    """The result of a view op as a view of its operand; None when it takes a copy."""
+    op = node.op
+    if isinstance(op, Transpose):
+        return view.transposed(op.perm)
+    if isinstance(op, Slice):
+        return view.sliced(op.starts, node.result.tensor.dims, op.steps)
+    if isinstance(op, BroadcastTo):
+        return view.broadcast(node.result.tensor.dims)
+    assert isinstance(op, Reshape)
+    return view.reshaped(node.result.tensor.dims)
+
+
+def channels_last(rank: int) -> Order:
+    """N, the spatial axes, C."""
+    return (0, *range(2, rank), 1)
+
+
+def assign(graph: Graph, constant: set[Value]) -> Layout:
+    """The layout of every value that a device segment computes."""
+    layout = Layout()
+    nodes = [node for node in graph.nodes if node.results[0] not in constant]
+    _assign_orders(graph, nodes, constant, layout)
+    _assign_outputs(graph, layout)
+    _assign_halos(nodes, layout)
+    _assign_places(nodes, layout)
+    return layout
+
+
+def _assign_orders(
+    graph: Graph, nodes: Sequence[Node], constant: set[Value], layout: Layout
+) -> None:
+    outputs = set(graph.outputs)
+    models: dict[Value, View] = {value: _model(value) for value in graph.inputs}
+    for node in nodes:
+        if not isinstance(node.op, Fused | PLACEMENTS):
+            source = node.operands[0]
+            seen = view_of(node, models.get(source) or _model(source))
+            models[node.result] = seen or _model(node.result)
+            continue
+        sources = [models[value] for value in node.operands if value not in constant]
+        for value in node.results:
+            order = _order(node, value, sources, outputs)
+            reader = _only_transpose(graph, value)
+            if reader is not None and order == tuple(range(len(order))):
+                order = _order_for(node, reader, order)
+            layout.order[value] = order
+            models[value] = _model(value, order)
+
+
+def _model(value: Value, order: Order | None = None) -> View:
+    """A dense view of `value` in no particular memory."""
+    type = value.tensor
+    memory = Memory(Space.arena, type.nbytes)
+    return View(memory, type.dtype, type.dims, dense_strides(type.dims, order))
+
+
+def _order(node: Node, value: Value, sources: Sequence[View], outputs: set[Value]) -> Order:
+    rank = value.tensor.rank
+    identity = tuple(range(rank))
+    root = root_of(node)
+    if root is not None and isinstance(root.op, Conv):
+        return channels_last(rank) if root.result.tensor.rank == rank else identity
+    if root is not None or value in outputs:
+        return identity
+    alike = [view for view in sources if len(view.shape) == rank and view.size]
+    alike.sort(key=lambda view: (-view.size, view.is_dense()))
+    return _order_of(alike[0]) if alike else identity
+
+
+def _order_of(view: View) -> Order:
+    """Axes from the largest stride to the smallest; those of size 1 stay where they are."""
+    rank = len(view.shape)
+    moving = [axis for axis in range(rank) if view.shape[axis] > 1]
+    ranked = iter(sorted(moving, key=lambda axis: -abs(view.strides[axis])))
+    return tuple(next(ranked) if axis in moving else axis for axis in range(rank))
+
+
+def _only_transpose(graph: Graph, value: Value) -> Transpose | None:
+    """The transpose that is the only reader of `value`."""
+    readers = graph.uses.get(value, ())
+    if len(readers) == 1 == graph.readers(value) and isinstance(readers[0].op, Transpose):
+        return readers[0].op
+    return None
+
+
+def _order_for(node: Node, reader: Transpose, order: Order) -> Order:
+    """The order that makes the transposed value dense, if the node can write it as well."""
+    if root_of(node) is not None and reader.perm[-1] != order[-1]:
+        return order
+    return reader.perm
+
+
+def _assign_outputs(graph: Graph, layout: Layout) -> None:
+    """Let values be computed where the caller wants them."""
+    for index, output in enumerate(graph.outputs):
+        value = output
+        while value.node is not None and isinstance(value.node.op, Reshape):
+            value = value.node.operands[0]
+        order = layout.order.get(value)
+        if order is None or value in layout.direct:
+            continue
+        if _model(value, order).is_dense():
+            layout.direct[value] = index
+
+
+def _assign_halos(nodes: Iterable[Node], layout: Layout) -> None:
+    for node in nodes:
+        root = root_of(node)
+        if root is None or not isinstance(root.op, Conv):
+            continue
+        low, high = (0, 0, *root.op.low), (0, 0, *root.op.high)
+        value = outer_operand(node, root.operands[0])
+        order = layout.order.get(value)
+        if not any(low + high) or order != channels_last(len(low)) or value in layout.direct:
+            continue
+        held_low, held_high = layout.halo.get(value, (low, high))
+        layout.halo[value] = (
+            tuple(map(max, low, held_low)),
+            tuple(map(max, high, held_high)),
+        )
+
+
+def outer_operand(node: Node, inner: Value) -> Value:
+    """The operand of a fused node that an input of its body stands for."""
+    assert isinstance(node.op, Fused)
+    return node.operands[node.op.body.inputs.index(inner)]
+
+
+def _assign_places(nodes: Iterable[Node], layout: Layout) -> None:
+    for node in nodes:
+        if isinstance(node.op, Concat):
+            start = 0
+            for value in node.operands:
+                first = [0] * value.tensor.rank
+                first[node.op.axis] = start
+                start += value.tensor.dims[node.op.axis]
+                _place(value, node.result, tuple(first), layout)
+        elif isinstance(node.op, Pad):
+            _place(node.operands[0], node.result, node.op.low, layout)
+
+
+def _place(value: Value, parent: Value, first: tuple[int, ...], layout: Layout) -> None:
+    taken = value in layout.place or value in layout.direct or value in layout.halo
+    if not taken and value in layout.order and layout.order[value] == layout.order[parent]:
+        layout.place[value] = (parent, first)

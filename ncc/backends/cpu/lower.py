@@ -1,0 +1,277 @@
+"""A device segment as a sequence of kernel calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ncc.backends.cpu.borders import fill_border
+from ncc.backends.cpu.builder import Call
+from ncc.backends.cpu.layout import (
+    Layout,
+    assign,
+    channels_last,
+    outer_operand,
+    root_of,
+    view_of,
+)
+from ncc.backends.cpu.nest import nest
+from ncc.backends.cpu.packing import packed_at_run_time, packed_weight
+from ncc.backends.cpu.products import Product, conv_product, matmul_product, product_call
+from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.views import Memory, Space, View, dense_strides
+from ncc.backends.cpu.weights import WeightTable
+from ncc.backends.cpu.windows import is_depthwise
+from ncc.diagnostics import Locs
+from ncc.ir.graph import Graph, Node, Value
+from ncc.ir.ops.concat import Concat
+from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.fused import Fused
+from ncc.ir.ops.pad import Pad
+from ncc.ir.types import TensorType
+from ncc.passes.fuse import constant_values
+
+
+def lower(graph: Graph, target: Target, table: WeightTable) -> list[Call]:
+    """The calls that compute `graph`, in order; weights go into `table`.
+
+    Inputs are io 0.., outputs the io after them, all dense.
+    """
+    return _Lowering(graph, target, table).run()
+
+
+class _Lowering:
+    def __init__(self, graph: Graph, target: Target, table: WeightTable) -> None:
+        self.graph = graph
+        self.target = target
+        self.table = table
+        self.constant = constant_values(graph)
+        self.layout: Layout = assign(graph, self.constant)
+        self.calls: list[Call] = []
+        self.views: dict[Value, View] = {}
+        self.results = [
+            _io_view(value, len(graph.inputs) + index) for index, value in enumerate(graph.outputs)
+        ]
+        self.views.update(
+            (value, _io_view(value, index)) for index, value in enumerate(graph.inputs)
+        )
+
+    def run(self) -> list[Call]:
+        for node in self.graph.nodes:
+            if node.results[0] not in self.constant:
+                self._node(node)
+        for value, result in zip(self.graph.outputs, self.results, strict=True):
+            if not _same(self._view(value), result):
+                self._copy(self._view(value), result, value.node.locs if value.node else ())
+        return self.calls
+
+    def _node(self, node: Node) -> None:
+        if isinstance(node.op, Concat):
+            self._concat(node)
+        elif isinstance(node.op, Pad):
+            self._pad(node, node.op)
+        elif not isinstance(node.op, Fused):
+            self._alias(node)
+        elif any(value.tensor.size for value in node.results):
+            self._fused(node, node.op)
+        else:
+            for value in node.results:
+                self._storage(value)
+
+    # Views of memory
+
+    def _view(self, value: Value) -> View:
+        """Where the elements of `value` lie."""
+        if value not in self.views:
+            assert value in self.constant, f"{value} is read before it is computed"
+            self.views[value] = self.table.view(value)
+        return self.views[value]
+
+    def _storage(self, value: Value) -> View:
+        """Memory for a value that a call is about to write."""
+        if value not in self.views:
+            self.views[value] = self._new_storage(value)
+        return self.views[value]
+
+    def _new_storage(self, value: Value) -> View:
+        type = value.tensor
+        if value in self.layout.direct:
+            whole = self.results[self.layout.direct[value]]
+            return replace(whole, shape=type.dims, strides=dense_strides(type.dims))
+        if value in self.layout.place:
+            parent, first = self.layout.place[value]
+            return self._storage(parent).sliced(first, type.dims, [1] * type.rank)
+        none = (0,) * type.rank
+        low, high = self.layout.halo.get(value, (none, none))
+        inner, whole = self._allocate(value, self.layout.order[value], low, high)
+        if any(low + high):
+            self._border(whole, low, high, 0, value.node.locs if value.node else ())
+        return inner
+
+    def _allocate(
+        self, value: Value, order: Sequence[int], low: Sequence[int], high: Sequence[int]
+    ) -> tuple[View, View]:
+        """A new memory for `value` with room around it: the view of the value, and of all."""
+        type = value.tensor
+        shape = tuple(map(sum, zip(type.dims, low, high, strict=True)))
+        memory = Memory(Space.arena, math.prod(shape) * type.dtype.itemsize)
+        whole = View(memory, type.dtype, shape, dense_strides(shape, order))
+        return whole.sliced(low, type.dims, [1] * type.rank), whole
+
+    # Calls
+
+    def _copy(self, source: View, into: View, locs: Locs) -> None:
+        if not into.size:
+            return
+        value = Value(TensorType(source.dtype, source.shape))
+        body = Graph("copy", [value], [], [value])
+        self.calls.append(nest(body, [source], [into], self.target.lanes, locs))
+
+    def _border(
+        self, whole: View, low: Sequence[int], high: Sequence[int], value: float, locs: Locs
+    ) -> None:
+        self.calls.append(fill_border(whole, low, high, value, locs))
+
+    def _alias(self, node: Node) -> None:
+        source = node.operands[0]
+        seen = view_of(node, self._view(source))
+        if seen is None:
+            dense, _ = self._allocate(source, range(source.tensor.rank), *_nothing(source))
+            self._copy(self._view(source), dense, node.locs)
+            seen = view_of(node, dense)
+            assert seen is not None
+        self.views[node.result] = seen
+
+    def _concat(self, node: Node) -> None:
+        whole = self._storage(node.result)
+        assert isinstance(node.op, Concat)
+        start = 0
+        for value in node.operands:
+            first = [0] * value.tensor.rank
+            first[node.op.axis] = start
+            start += value.tensor.dims[node.op.axis]
+            self._put(value, whole.sliced(first, value.tensor.dims, [1] * len(first)), node)
+
+    def _pad(self, node: Node, op: Pad) -> None:
+        whole = self._storage(node.result)
+        self._border(whole, op.low, op.high, op.value, node.locs)
+        dims = node.operands[0].tensor.dims
+        self._put(node.operands[0], whole.sliced(op.low, dims, [1] * len(dims)), node)
+
+    def _put(self, value: Value, into: View, node: Node) -> None:
+        """Copy an operand into its place, unless it was computed there."""
+        placed = self.layout.place.get(value)
+        if placed is None or placed[0] is not node.result or not _same(self._view(value), into):
+            self._copy(self._view(value), into, node.locs)
+
+    def _fused(self, node: Node, op: Fused) -> None:
+        root = root_of(node)
+        if root is None or is_depthwise(root):
+            inputs = [self._nest_input(node, value, root) for value in node.operands]
+            outputs = [self._storage(value) for value in node.results]
+            self.calls.append(
+                nest(op.body, inputs, outputs, self.target.lanes, node.locs, _flops(node))
+            )
+        else:
+            self._product(node, op, root)
+
+    def _nest_input(self, node: Node, value: Value, root: Node | None) -> View:
+        if root is None:
+            return self._view(value)
+        assert isinstance(root.op, Conv)
+        if value is outer_operand(node, root.operands[0]):
+            return self._padded(value, root.op, node.locs)
+        filters = value is outer_operand(node, root.operands[1]) and value in self.constant
+        rank = value.tensor.rank
+        return self.table.view(value, (*range(2, rank), 1, 0)) if filters else self._view(value)
+
+    def _padded(self, value: Value, op: Conv, locs: Locs) -> View:
+        """`value` with channels of stride 1 and the convolution's zeros around it."""
+        low, high = (0, 0, *op.low), (0, 0, *op.high)
+        view = self._view(value)
+        held_low, held_high = self.layout.halo.get(value, _nothing(value))
+        roomy = all(map(int.__le__, low, held_low)) and all(map(int.__le__, high, held_high))
+        if roomy and (view.strides[1] == 1 or view.shape[1] == 1):
+            return view
+        inner, whole = self._allocate(value, channels_last(len(low)), low, high)
+        self._border(whole, low, high, 0, locs)
+        self._copy(view, inner, locs)
+        return inner
+
+    def _product(self, node: Node, op: Fused, root: Node) -> None:
+        left, right = (outer_operand(node, value) for value in root.operands)
+        product = self._left(node, root, left, right)
+        conv = root.op if isinstance(root.op, Conv) else None
+        if right in self.constant:
+            packed = packed_weight(right, conv, product, self.target, self.table)
+        else:
+            packed, fill = packed_at_run_time(
+                self._right(right, conv), product, self.target, node.locs
+            )
+            self.calls.append(fill)
+        own = set(root.operands) - {
+            value for inner in op.body.nodes if inner is not root for value in inner.operands
+        }
+        inputs = [
+            None if inner in own else self._view(value)
+            for inner, value in zip(op.body.inputs, node.operands, strict=True)
+        ]
+        outputs = [self._storage(value) for value in node.results]
+        self.calls.append(
+            product_call(
+                op.body,
+                root,
+                product,
+                packed,
+                inputs,
+                outputs,
+                self.target,
+                node.locs,
+                _flops(node),
+            )
+        )
+
+    def _left(self, node: Node, root: Node, left: Value, right: Value) -> Product:
+        result = root.result.tensor.dims
+        if isinstance(root.op, Conv):
+            view = self._padded(left, root.op, node.locs)
+            return conv_product(root.op, view, right.tensor.dims, result)
+        view = self._view(left)
+        if view.strides[-1] != 1 and view.shape[-1] != 1:
+            dense, _ = self._allocate(left, range(left.tensor.rank), *_nothing(left))
+            self._copy(view, dense, node.locs)
+            view = dense
+        return matmul_product(view, right.tensor.dims, result)
+
+    def _right(self, right: Value, conv: Conv | None) -> View:
+        assert conv is None, "convolutions with computed filters are not taken"
+        return self._view(right)
+
+
+def _io_view(value: Value, index: int) -> View:
+    type = value.tensor
+    memory = Memory(Space.io, type.nbytes, index)
+    return View(memory, type.dtype, type.dims, dense_strides(type.dims))
+
+
+def _same(a: View, b: View) -> bool:
+    """Whether two views of one shape reach the same elements; strides along size 1 are free."""
+    strides = zip(a.shape, a.strides, b.strides, strict=True)
+    return (
+        a.memory is b.memory
+        and a.offset == b.offset
+        and all(left == right for size, left, right in strides if size > 1)
+    )
+
+
+def _nothing(value: Value) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    none = (0,) * value.tensor.rank
+    return none, none
+
+
+def _flops(node: Node) -> int:
+    return node.op.flops(
+        tuple(value.tensor for value in node.operands),
+        tuple(value.tensor for value in node.results),
+    )

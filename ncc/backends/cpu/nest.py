@@ -1,0 +1,355 @@
+"""Kernels without products: elementwise chains, gathers, rows with reductions, windows.
+
+A nest runs over the domain, the shape of the largest value in the body. Axes that a reduction
+sums are `row` axes; the others are `outer`. Each reduction is one sweep over the row; what
+depends on whole rows only is computed once a row; the results are written in a last sweep. One
+loop is run in vector lanes, whichever suits the strides; when it is an outer one, each lane has
+a row of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from ncc.backends.cpu.builder import Call, KernelBuilder
+from ncc.backends.cpu.evaluate import MATH, Evaluator, Scope, widen
+from ncc.backends.cpu.loops import (
+    Assign,
+    Const,
+    Expr,
+    For,
+    Kind,
+    Let,
+    Local,
+    Role,
+    Stmt,
+    apply,
+)
+from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions, join_axes
+from ncc.backends.cpu.views import View
+from ncc.backends.cpu.windows import Window, window_of
+from ncc.diagnostics import Locs
+from ncc.ir.graph import Graph, Node, Value
+from ncc.ir.op import Elementwise
+from ncc.ir.ops.gather import Gather
+from ncc.ir.ops.reduce import Reduce
+
+PARALLEL = 64
+"""Iterations of the parallel loop that are enough to share among the cores evenly."""
+CHUNK = 1024
+"""Elements that one iteration of a split vector loop handles at least."""
+MAX_SCRATCH = 128 * 1024
+"""Bytes of a row's values that are kept between sweeps: they should stay in the cache."""
+DEAR = 4
+"""Arithmetic per element from which a value is kept rather than computed again."""
+
+
+def nest(
+    body: Graph,
+    inputs: Sequence[View],
+    outputs: Sequence[View],
+    lanes: int,
+    locs: Locs = (),
+    flops: int = 0,
+) -> Call:
+    """The call of the kernel that computes `body` from `inputs` into `outputs`."""
+    writer = _Nest(body, inputs, outputs, lanes)
+    return writer.build.finish(writer.write(), locs, flops)
+
+
+class _Nest:
+    def __init__(
+        self, body: Graph, inputs: Sequence[View], outputs: Sequence[View], lanes: int
+    ) -> None:
+        self.build = KernelBuilder()
+        self.body = body
+        self.lanes = lanes
+        self.names = self.build.names
+        self.reduces = [node for node in body.nodes if isinstance(node.op, Reduce)]
+        self.domain = _domain(body, outputs)
+        self.row_axes = {axis for node in self.reduces for axis in _reduced_axes(node, self.domain)}
+        views = dict(zip(body.inputs, inputs, strict=True))
+        self.inputs: dict[Value, Operand] = {}
+        self.tables: dict[Node, tuple[Operand, Operand]] = {}
+        self.window: tuple[Node, Window] | None = None
+        self._bind_inputs(views)
+        self.outputs = [
+            self._operand(view, aligned_strides(view, self.domain), Role.output) for view in outputs
+        ]
+        self.loops = self._loops()
+
+    def _bind_inputs(self, views: dict[Value, View]) -> None:
+        indexed: set[Value] = set()
+        for node in self.body.nodes:
+            if isinstance(node.op, Gather):
+                self.tables[node] = self._gather(node, node.op, views)
+                indexed.update(node.operands)
+            elif (window := window_of(node)) is not None:
+                seen = [
+                    window.view(index, views[value]) for index, value in enumerate(node.operands)
+                ]
+                window.bind([self.build.bind(view, Role.input) for view in seen], seen)
+                self.window = (node, window)
+                indexed.update(node.operands)
+        for value, view in views.items():
+            if value not in indexed:
+                strides = aligned_strides(view, self.domain)
+                self.inputs[value] = self._operand(view, strides, Role.input)
+
+    def _operand(self, view: View, strides: Sequence[int], role: Role) -> Operand:
+        return Operand(*self.build.bind(view, role), strides)
+
+    def _gather(self, node: Node, op: Gather, views: dict[Value, View]) -> tuple[Operand, Operand]:
+        """Operands of a gather: the table (its gathered axis last) and the indices."""
+        table, indices = (views[value] for value in node.operands)
+        held, axis, rank = table.strides, op.axis, len(indices.shape)
+        after = len(held) - axis - 1
+        over_table = (*held[:axis], *[0] * rank, *held[axis + 1 :], held[axis])
+        over_indices = (*[0] * axis, *indices.strides, *[0] * after)
+        return (
+            self._operand(table, over_table, Role.input),
+            self._operand(indices, over_indices, Role.input),
+        )
+
+    def _operands(self) -> list[Operand]:
+        tables = [operand for pair in self.tables.values() for operand in pair]
+        windows = self.window[1].operands if self.window else []
+        return [*self.inputs.values(), *tables, *windows, *self.outputs]
+
+    def _loops(self) -> list[Loop]:
+        pinned = self.window[1].pinned if self.window else frozenset()
+        kinds = [
+            "row" if axis in self.row_axes else axis if axis in pinned else "outer"
+            for axis in range(len(self.domain))
+        ]
+        operands = self._operands()
+        reference = max(operands[::-1], key=lambda operand: _reach(operand, self.domain))
+        return join_axes(self.domain, kinds, operands, reference)
+
+    def write(self) -> tuple[Stmt, ...]:
+        """The statements of the kernel."""
+        if not any(operand.buffer.size for operand in self.outputs):
+            return ()
+        rows = [loop for loop in self.loops if loop.kind == "row"]
+        outer = [loop for loop in self.loops if loop.kind != "row"]
+        vector = self._vector_loop()
+        if vector in outer:
+            outer.remove(vector)
+        elif vector is not None:
+            rows.remove(vector)
+            rows.append(vector)
+        return self._shared(outer, rows, vector)
+
+    def _vector_loop(self) -> Loop | None:
+        """The loop for the lanes: few strided accesses, few idle lanes; the later of equals."""
+        operands = self._operands()
+
+        def cost(loop: Loop) -> float:
+            strides = [abs(operand.stride(loop)) for operand in operands]
+            accesses = sum({0: 0.2, 1: 1.0}.get(stride, self.lanes / 2) for stride in strides)
+            full = -(-loop.extent // self.lanes) * self.lanes
+            return accesses * full / max(loop.extent, 1)
+
+        return min(reversed(self.loops), key=cost, default=None)
+
+    def _shared(self, outer: list[Loop], rows: list[Loop], vector: Loop | None) -> tuple[Stmt, ...]:
+        """The first outer loops, and parts of an outer vector loop, shared among the cores."""
+        shared: list[Loop] = []
+        while outer and math.prod(loop.extent for loop in shared) < PARALLEL:
+            shared.append(outer.pop(0))
+        count = math.prod(loop.extent for loop in shared)
+        parts = 1
+        if vector is not None and vector not in rows and count < PARALLEL:
+            parts = _parts(vector.extent, self.lanes)
+        position = self.names.var()
+        scope = Scope(flat_positions(shared, position // parts))
+        body = self._nested(scope, outer, rows, vector, (position % parts, parts))
+        kind = Kind.parallel if count * parts > 1 else Kind.serial
+        return (For(position, count * parts, body, kind),)
+
+    def _nested(
+        self,
+        scope: Scope,
+        outer: list[Loop],
+        rows: list[Loop],
+        vector: Loop | None,
+        part: tuple[Expr, int],
+    ) -> tuple[Stmt, ...]:
+        """The other outer loops, then the vector loop if it is one of them, then the row."""
+        var = self.names.var()
+        if outer:
+            inner = Scope({outer[0]: var}, scope)
+            return (For(var, outer[0].extent, self._nested(inner, outer[1:], rows, vector, part)),)
+        if vector is None or vector in rows:
+            return self._row(Scope({}, scope), rows, vector)
+        extent = vector.extent // part[1]
+        at = {vector: part[0] * extent + var}
+        return (For(var, extent, self._row(Scope(at, scope), rows, None), Kind.vector),)
+
+    def _row(self, scope: Scope, rows: list[Loop], vector: Loop | None) -> tuple[Stmt, ...]:
+        """One sweep for each reduction, then one for the results."""
+        swept = [*rows]
+        evaluator = Evaluator(
+            self.inputs,
+            self.tables,
+            self.names,
+            row=scope if swept else None,
+            rows=self._row_values(),
+            kept=self._kept(rows) if vector else {},
+        )
+        if self.window:
+            node, window = self.window
+            scope.known[node.result] = window.write(scope, self.names)
+        for node in self.reduces:
+            self._reduce(node, evaluator, scope, rows, vector)
+        self._store(evaluator, scope, rows, vector)
+        return tuple(scope.stmts)
+
+    def _row_values(self) -> frozenset[Value]:
+        values = [*self.body.inputs, *(v for node in self.body.nodes for v in node.results)]
+        return frozenset(value for value in values if self._is_row_value(value))
+
+    def _is_row_value(self, value: Value) -> bool:
+        shape = value.tensor.dims
+        aligned = (1,) * (len(self.domain) - len(shape)) + shape
+        return len(shape) <= len(self.domain) and all(aligned[a] == 1 for a in self.row_axes)
+
+    def _kept(self, rows: list[Loop]) -> dict[Value, Operand]:
+        """Room for what several sweeps need and is dear to compute again."""
+        strides = [0] * len(self.domain)
+        extent = 1
+        for loop in reversed(rows):
+            strides[loop.fastest] = extent
+            extent *= loop.extent
+        kept: dict[Value, Operand] = {}
+        room = MAX_SCRATCH
+        for value in _dear_and_shared(self.body, self.reduces, self._row_values()):
+            room -= extent * value.tensor.dtype.itemsize
+            if room < 0:
+                break
+            buffer = self.build.allocate(value.tensor.dtype, extent)
+            kept[value] = Operand(buffer, 0, strides)
+        return kept
+
+    def _reduce(
+        self,
+        node: Node,
+        evaluator: Evaluator,
+        scope: Scope,
+        rows: list[Loop],
+        vector: Loop | None,
+    ) -> None:
+        """A sweep that leaves the combined row in a local of `scope`."""
+        op = node.op
+        assert isinstance(op, Reduce)
+        dtype = node.result.tensor.dtype
+        local = Local(self.names("r"), dtype.compute)
+        scope.stmts.append(Let(local, Const(op.initial(dtype.compute), dtype.compute)))
+
+        def combine(inner: Scope) -> None:
+            value = widen(evaluator.value(node.operands[0], inner))
+            inner.stmts.append(Assign(local, apply(op.combine, local, value)))
+
+        self._sweep(scope, rows, vector, combine, ((local, op.combine),))
+        evaluator.end_sweep()
+        scope.known[node.result] = MATH.cast(local, dtype)
+
+    def _store(
+        self, evaluator: Evaluator, scope: Scope, rows: list[Loop], vector: Loop | None
+    ) -> None:
+        """Results that are one element a row, then a sweep for the others."""
+        whole: list[tuple[Value, Operand]] = []
+        for value, operand in zip(self.body.outputs, self.outputs, strict=True):
+            if any(operand.stride(loop) for loop in rows):
+                whole.append((value, operand))
+            else:
+                scope.stmts.append(operand.store(scope.at, evaluator.value(value, scope)))
+
+        def write(inner: Scope) -> None:
+            for value, operand in whole:
+                found = evaluator.value(value, inner)
+                inner.stmts.append(operand.store(inner.at, found))
+
+        if whole:
+            self._sweep(scope, rows, vector, write, ())
+
+    def _sweep(
+        self,
+        scope: Scope,
+        rows: list[Loop],
+        vector: Loop | None,
+        write: Callable[[Scope], None],
+        reduce: tuple[tuple[Local, str], ...],
+    ) -> None:
+        """Loops over the row around what `write` puts into the innermost scope."""
+        variables = [self.names.var() for _ in rows]
+        inner = Scope(dict(zip(rows, variables, strict=True)), scope)
+        write(inner)
+        body = tuple(inner.stmts)
+        for loop, var in reversed(list(zip(rows, variables, strict=True))):
+            if loop is vector:
+                body = (For(var, loop.extent, body, Kind.vector, reduce),)
+            else:
+                body = (For(var, loop.extent, body),)
+        scope.stmts += body if all(loop.extent for loop in rows) else ()
+
+
+def _domain(body: Graph, outputs: Sequence[View]) -> tuple[int, ...]:
+    """The shape that every aligned value of the body broadcasts to."""
+    shapes = [view.shape for view in outputs]
+    shapes += [value.tensor.dims for node in body.nodes for value in node.results]
+    shapes += [node.operands[0].tensor.dims for node in body.nodes if isinstance(node.op, Reduce)]
+    return np.broadcast_shapes(*shapes)
+
+
+def _reduced_axes(node: Node, domain: tuple[int, ...]) -> Iterator[int]:
+    """The axes of `domain` that a reduction sums."""
+    assert isinstance(node.op, Reduce)
+    missing = len(domain) - node.operands[0].tensor.rank
+    return (missing + axis for axis in node.op.axes)
+
+
+def _parts(extent: int, lanes: int) -> int:
+    """Into how many equal parts to split a vector loop that several cores share."""
+    for parts in range(min(PARALLEL, extent // CHUNK), 1, -1):
+        if extent % parts == 0 and (extent // parts) % lanes == 0:
+            return parts
+    return 1
+
+
+def _dear_and_shared(
+    body: Graph, reduces: Sequence[Node], rows: frozenset[Value]
+) -> Iterator[Value]:
+    """Values that more than one sweep needs and that cost more than a load to compute."""
+    roots = [[node.operands[0]] for node in reduces] + [list(body.outputs)]
+    sweeps: dict[Value, int] = {}
+    for values in roots:
+        for value in _ancestors(values, rows):
+            sweeps[value] = sweeps.get(value, 0) + 1
+    for node in body.nodes:
+        dear = isinstance(node.op, Elementwise) and node.op.cost >= DEAR
+        if dear and sweeps.get(node.result, 0) > 1:
+            yield node.result
+
+
+def _ancestors(values: Sequence[Value], rows: frozenset[Value]) -> set[Value]:
+    """What a sweep evaluates to reach `values`: everything that is not constant in the row."""
+    found: set[Value] = set()
+    stack = [value for value in values if value not in rows]
+    while stack:
+        value = stack.pop()
+        if value in found:
+            continue
+        found.add(value)
+        operands = value.node.operands if value.node else ()
+        stack += [operand for operand in operands if operand not in rows]
+    return found
+
+
+def _reach(operand: Operand, domain: Sequence[int]) -> int:
+    """Elements of the domain that an operand tells apart."""
+    held = zip(operand.strides, domain, strict=False)
+    return math.prod(extent for stride, extent in held if stride)

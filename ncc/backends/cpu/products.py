@@ -1,0 +1,266 @@
+"""Kernels with one contraction, matmul or convolution, and the elementwise nodes after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+
+from ncc.backends.cpu.builder import Call, KernelBuilder
+from ncc.backends.cpu.evaluate import MATH, Evaluator, Scope
+from ncc.backends.cpu.loops import (
+    Contract,
+    Expr,
+    For,
+    Kind,
+    Local,
+    Pack,
+    Role,
+    Stmt,
+    Var,
+)
+from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions, join_axes
+from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.tiles import choose
+from ncc.backends.cpu.views import View, runs
+from ncc.diagnostics import Locs
+from ncc.ir.graph import Graph, Node
+from ncc.ir.ops.conv import Conv
+
+BATCHES = 8
+"""Products side by side from which each is done by one core rather than by all."""
+SHORT = 6
+"""Rows too few for a register tile, when another row axis is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A contraction without its right operand: the domain, and how the left one is walked.
+
+    `kinds` says of each axis of `domain` whether it is a "batch", a "row" or the "column" axis;
+    `strides` are those of the left operand along them. `reduction` holds (extent, stride) runs
+    of the summed axes, the last with stride 1. `split` is (axis, groups) when that axis of the
+    result stands for two of the domain.
+    """
+
+    domain: tuple[int, ...]
+    kinds: tuple[Hashable, ...]
+    left: View
+    strides: tuple[int, ...]
+    reduction: tuple[tuple[int, int], ...]
+    split: tuple[int, int] | None = None
+
+    @property
+    def columns(self) -> int:
+        """Columns of one product of the batch."""
+        return self.domain[self.kinds.index("column")]
+
+    @property
+    def rows(self) -> int:
+        """The extent of the fastest row axis: an upper bound of what a register tile covers."""
+        extents = [n for n, kind in zip(self.domain, self.kinds, strict=True) if kind == "row"]
+        return max(extents, default=1)
+
+    @property
+    def outer(self) -> int:
+        """Elements of the summed axes but the run."""
+        return math.prod(extent for extent, _ in self.reduction[:-1])
+
+    @property
+    def run(self) -> int:
+        """Elements of the innermost summed axis."""
+        return self.reduction[-1][0]
+
+    def spread(self, view: View) -> View:
+        """A view of (a broadcast part of) the result over the axes of the domain."""
+        rank = len(self.domain) - (self.split is not None)
+        full = view.broadcast([1] * (rank - len(view.shape)) + list(view.shape))
+        if self.split is None:
+            return full
+        axis, groups = self.split
+        return full.split(axis, (groups, full.shape[axis] // groups))
+
+
+def matmul_product(left: View, right: tuple[int, ...], result: tuple[int, ...]) -> Product:
+    """`left` [..., M, K] times a right operand of shape `right` [..., K, N]."""
+    rank = len(result)
+    shared = (1,) * (rank - len(right)) + right
+    kinds = ["batch" if shared[axis] > 1 else "row" for axis in range(rank - 2)]
+    strides = left.broadcast([1] * (rank - len(left.shape)) + list(left.shape)).strides
+    return Product(
+        domain=result,
+        kinds=(*kinds, "row", "column"),
+        left=left,
+        strides=(*strides[:-1], 0),
+        reduction=_reduction(left.shape[-1:], left.strides[-1:]),
+    )
+
+
+def conv_product(op: Conv, left: View, weight: tuple[int, ...], result: tuple[int, ...]) -> Product:
+    """`left` [N, C, ...] convolved with weights [O, C / groups, ...].
+
+    Around `left` lie the zeros of the padding; its channels have stride 1.
+    """
+    padded = padded_view(left, (0, 0, *op.low), (0, 0, *op.high))
+    spatial = padded.strides[2:]
+    steps = tuple(s * by for s, by in zip(spatial, op.strides, strict=True))
+    taps = tuple(s * by for s, by in zip(spatial, op.dilations, strict=True))
+    batch, channel = padded.strides[:2]
+    summed = (*weight[2:], weight[1]), (*taps, channel)
+    if op.groups == 1:
+        kinds: tuple[Hashable, ...] = ("row", "column", *["row"] * len(spatial))
+        strides: tuple[int, ...] = (batch, 0, *steps)
+        return Product(result, kinds, padded, strides, _reduction(*summed))
+    grouped = (result[0], op.groups, result[1] // op.groups, *result[2:])
+    return Product(
+        domain=grouped,
+        kinds=("row", "batch", "column", *["row"] * len(spatial)),
+        left=padded,
+        strides=(batch, channel * weight[1], 0, *steps),
+        reduction=_reduction(*summed),
+        split=(1, op.groups),
+    )
+
+
+def padded_view(view: View, low: Sequence[int], high: Sequence[int]) -> View:
+    """`view` grown by the memory around it."""
+    moved = sum(amount * s for amount, s in zip(low, view.strides, strict=True))
+    grown = zip(view.shape, low, high, strict=True)
+    return replace(view, shape=tuple(map(sum, grown)), offset=view.offset - moved)
+
+
+def _reduction(shape: Sequence[int], strides: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    found = runs(shape, strides)
+    if not found or found[-1][1] != 1:
+        found.append((1, 1))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The right operand in panels: `view` is [groups, elements of a group], flat."""
+
+    view: View
+    pack: Pack
+    batch_strides: tuple[int, ...]
+    """Groups between neighbours along each axis of the domain; 0 where the operand is shared."""
+
+
+def product_call(
+    body: Graph,
+    root: Node,
+    product: Product,
+    packed: Packed,
+    inputs: Sequence[View | None],
+    outputs: Sequence[View],
+    target: Target,
+    locs: Locs = (),
+    flops: int = 0,
+) -> Call:
+    """The call of the kernel that multiplies and then evaluates the rest of `body`.
+
+    `inputs` holds None for the operands of `root` that only it reads.
+    """
+    build = KernelBuilder()
+    domain = product.domain
+    left = Operand(*build.bind(product.left, Role.input), product.strides)
+    right = Operand(*build.bind(packed.view, Role.input), _group_strides(packed))
+    others = {
+        value: _bound(build, product, view, Role.input)
+        for value, view in zip(body.inputs, inputs, strict=True)
+        if view is not None
+    }
+    results = [_bound(build, product, view, Role.output) for view in outputs]
+    operands = [left, right, *others.values(), *results]
+    loops = join_axes(domain, product.kinds, operands, results[0])
+    evaluator = Evaluator(others, {}, build.names)
+
+    def contract(at: dict[Loop, Expr], parallel: bool) -> Stmt:
+        rows = _tiled_last([loop for loop in loops if loop.kind == "row"])
+        columns = [loop for loop in loops if loop.kind == "column"]
+        m = [(build.names.var(), loop.extent) for loop in rows]
+        n = build.names.var()
+        scope = Scope(at)
+        scope.at |= {loop: var for loop, (var, _) in zip(rows, m, strict=True)}
+        scope.at |= dict.fromkeys(columns, n)
+        k = [(build.names.var(), extent) for extent, _ in product.reduction]
+        acc = Local(build.names("acc"), root.operands[0].tensor.dtype.compute)
+        scope.known[root.result] = MATH.cast(acc, root.result.tensor.dtype)
+        for value, operand in zip(body.outputs, results, strict=True):
+            scope.stmts.append(operand.store(scope.at, evaluator.value(value, scope)))
+        tile = choose(
+            rows[-1].extent if rows else 1,
+            product.columns,
+            product.outer * product.run,
+            packed.view.dtype,
+            target,
+            nr=packed.pack.nr,
+        )
+        return Contract(
+            m=tuple(m) or ((build.names.var(), 1),),
+            n=n,
+            columns=product.columns,
+            k=tuple(k),
+            a=left.load(_without(scope.at, n), *_walk(k, product)),
+            b=right.load(at, *_walk_packed(k, packed.pack, product.run)),
+            pack=packed.pack,
+            acc=acc,
+            body=tuple(scope.stmts),
+            tile=tile.shape,
+            parallel=parallel,
+        )
+
+    batches = [loop for loop in loops if loop.kind == "batch"]
+    return build.finish((_over_batches(batches, build, contract),), locs, flops)
+
+
+def _over_batches(batches: list[Loop], build: KernelBuilder, contract: Writer) -> Stmt:
+    """The products of a batch: each by one core when they are many, else all cores on each."""
+    count = math.prod(loop.extent for loop in batches)
+    if not batches:
+        return contract({}, True)
+    position = build.names.var()
+    alone = count >= BATCHES
+    body = contract(flat_positions(batches, position), not alone)
+    return For(position, count, (body,), Kind.parallel if alone else Kind.serial)
+
+
+Writer = Callable[[dict[Loop, Expr], bool], Stmt]
+
+
+def _bound(build: KernelBuilder, product: Product, view: View, role: Role) -> Operand:
+    spread = product.spread(view)
+    return Operand(*build.bind(spread, role), aligned_strides(spread, product.domain))
+
+
+def _group_strides(packed: Packed) -> tuple[int, ...]:
+    size = packed.view.shape[-1]
+    return tuple(groups * size for groups in packed.batch_strides)
+
+
+def _tiled_last(rows: list[Loop]) -> list[Loop]:
+    """Row loops with the one that the register tile covers last."""
+    if rows and rows[-1].extent < SHORT:
+        longest = max(rows, key=lambda loop: loop.extent)
+        rows = [*(loop for loop in rows if loop is not longest), longest]
+    return rows
+
+
+def _without(at: dict[Loop, Expr], n: Var) -> dict[Loop, Expr]:
+    return {loop: index for loop, index in at.items() if index is not n}
+
+
+def _walk(k: list[tuple[Var, int]], product: Product) -> list[Expr]:
+    """The distance in the left operand to the taps."""
+    pairs = zip(k, product.reduction, strict=True)
+    return [var * stride for (var, _), (_, stride) in pairs]
+
+
+def _walk_packed(k: list[tuple[Var, int]], pack: Pack, run: int) -> list[Expr]:
+    """The distance in a panel to the rows of the outer summed axes."""
+    stride = -(-run // pack.kr) * pack.kr * pack.nr
+    found: list[Expr] = []
+    for var, extent in reversed(k[:-1]):
+        found.append(var * stride)
+        stride *= extent
+    return found

@@ -1,0 +1,79 @@
+"""What this backend takes, and how each op is computed."""
+
+from __future__ import annotations
+
+from ncc.backends.cpu.windows import is_depthwise
+from ncc.ir.graph import Node
+from ncc.ir.op import Elementwise, Op
+from ncc.ir.ops.average_pool import AveragePool
+from ncc.ir.ops.broadcast_to import BroadcastTo
+from ncc.ir.ops.concat import Concat
+from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.gather import Gather
+from ncc.ir.ops.matmul import MatMul
+from ncc.ir.ops.max_pool import MaxPool
+from ncc.ir.ops.pad import Pad
+from ncc.ir.ops.reduce import Reduce, ReduceMean
+from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.slice import Slice
+from ncc.ir.ops.transpose import Transpose
+from ncc.ir.types import DType, TensorType
+from ncc.passes.fuse import Pattern
+
+VIEWS: tuple[type[Op], ...] = (Transpose, Reshape, Slice, BroadcastTo)
+PLACEMENTS: tuple[type[Op], ...] = (Concat, Pad)
+
+ELEMENTS = {
+    DType.f64,
+    DType.f32,
+    DType.f16,
+    DType.bf16,
+    DType.bool,
+    *(dtype for dtype in DType if dtype.is_int and dtype not in {DType.i4, DType.u4}),
+}
+"""Element types that generated code loads and stores."""
+
+FACTORS = {DType.f64, DType.f32, DType.bf16}
+"""Element types that the product kernels multiply."""
+
+
+def classify(node: Node) -> Pattern:
+    """How the backend computes a node."""
+    op = node.op
+    if isinstance(op, VIEWS):
+        return Pattern.view
+    if isinstance(op, PLACEMENTS):
+        return Pattern.placement
+    if isinstance(op, Elementwise):
+        return Pattern.pointwise
+    if isinstance(op, Reduce) and not isinstance(op, ReduceMean):
+        return Pattern.reduction
+    if isinstance(op, MaxPool | AveragePool) or is_depthwise(node):
+        return Pattern.window
+    if isinstance(op, MatMul | Conv):
+        return Pattern.contraction
+    return Pattern.indexed if isinstance(op, Gather) else Pattern.opaque
+
+
+def refusal(node: Node) -> str | None:
+    """Why the backend does not take a node; None when it does."""
+    types = [value.type for value in (*node.operands, *node.results)]
+    for type in types:
+        if not isinstance(type, TensorType) or not type.is_static:
+            return f"{type} has no fixed size"
+        if type.dtype not in ELEMENTS:
+            return f"no instructions for {type.dtype.value}"
+    pattern = classify(node)
+    if pattern is Pattern.opaque:
+        return f"no kernel for {node.op.name}"
+    if pattern is Pattern.contraction:
+        return _product_refusal(node)
+    return None
+
+
+def _product_refusal(node: Node) -> str | None:
+    left, right = (value.tensor for value in node.operands)
+    if left.dtype not in FACTORS:
+        return f"no product of {left.dtype.value}"
+    summed = left.dims[-1] if isinstance(node.op, MatMul) else right.size
+    return None if summed else "a sum of nothing"

@@ -1,0 +1,84 @@
+"""The weights section: constant expressions with an offset each, evaluated when it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ncc.backends.cpu.views import Memory, Space, View, dense_strides
+from ncc.ir.fold import constant_array
+from ncc.ir.graph import Builder, Value
+from ncc.ir.ops.transpose import Transpose
+
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """`value`, a constant expression, dense at `offset` bytes into the section."""
+
+    offset: int
+    value: Value
+
+    @property
+    def nbytes(self) -> int:
+        return self.value.tensor.nbytes
+
+
+class WeightTable:
+    """Slots by what they hold: equal expressions share one."""
+
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []
+        self.nbytes = 0
+        self._memories: dict[int, Memory] = {}
+        self._numbers: dict[Any, int] = {}
+        self._known: dict[Value, int] = {}
+
+    def memory(self, value: Value) -> Memory:
+        """Where the elements of a constant expression will lie."""
+        number = self._number(value)
+        if number not in self._memories:
+            offset = -(-self.nbytes // ALIGNMENT) * ALIGNMENT
+            slot = Slot(offset, value)
+            self.slots.append(slot)
+            self.nbytes = offset + slot.nbytes
+            self._memories[number] = Memory(Space.weights, slot.nbytes, offset)
+        return self._memories[number]
+
+    def view(self, value: Value, order: tuple[int, ...] | None = None) -> View:
+        """A view of a constant expression, its axes slowest first in `order`."""
+        type = value.tensor
+        order = order or tuple(range(type.rank))
+        held = value if order == tuple(range(type.rank)) else Builder()(Transpose(order), value)
+        return View(self.memory(held), type.dtype, type.dims, dense_strides(type.dims, order))
+
+    def chunks(self) -> Iterator[bytes | memoryview]:
+        """The bytes of the section, a slot at a time, with the gaps between them."""
+        written = 0
+        for slot in self.slots:
+            yield bytes(slot.offset - written)
+            array = constant_array(slot.value, limit=None)
+            assert array is not None
+            assert array.nbytes == slot.nbytes
+            yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+            written = slot.offset + slot.nbytes
+
+    def _number(self, value: Value) -> int:
+        """The same small number for structurally equal expressions."""
+        stack = [value]
+        while stack:
+            top = stack[-1]
+            assert top.node is not None, "a weight depends on an input"
+            waiting = [operand for operand in top.node.operands if operand not in self._known]
+            if waiting:
+                stack += waiting
+                continue
+            stack.pop()
+            operands = tuple(self._known[operand] for operand in top.node.operands)
+            key = (top.node.op, top.index, operands)
+            self._known[top] = self._numbers.setdefault(key, len(self._numbers))
+        return self._known[value]
