@@ -1,0 +1,94 @@
+"""Importers of convolutions."""
+
+from __future__ import annotations
+
+from ncc.frontends.onnx.context import Context
+from ncc.frontends.onnx.registry import importer
+from ncc.frontends.onnx.window import explicit_pads, reaches, spatial, split_padding, window_of
+from ncc.ir.graph import Value
+from ncc.ir.op import require
+from ncc.ir.ops.arithmetic import Add, Sub
+from ncc.ir.ops.cast import Cast
+from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.conv_transpose import ConvTranspose
+from ncc.ir.ops.reshape import Reshape
+from ncc.ir.types import DType
+from ncc.ir.window import Sizes
+
+
+@importer("Conv")
+def conv(ctx: Context) -> Value:
+    return with_bias(ctx, ctx.build(_conv_op(ctx), ctx[0], ctx[1]))
+
+
+@importer("ConvInteger")
+def conv_integer(ctx: Context) -> Value:
+    """Integers minus their zero points, convolved exactly."""
+    x = centred(ctx, ctx[0], ctx.operand(2), axis=0)
+    w = centred(ctx, ctx[1], ctx.operand(3), axis=0)
+    return ctx.build(_conv_op(ctx), x, w)
+
+
+@importer("ConvTranspose")
+def conv_transpose(ctx: Context) -> Value:
+    """`output_shape` and `auto_pad` decide the padding, where they are given."""
+    kernel = _kernel(ctx)
+    rank = len(kernel)
+    strides, dilations = spatial(ctx, "strides", rank), spatial(ctx, "dilations", rank)
+    extra: Sizes = ctx.attr("output_padding", (0,) * rank)
+    low, high = explicit_pads(ctx, rank)
+    automatic = ctx.attr("auto_pad", "NOTSET")
+    wanted = ctx.attr("output_shape")
+    sizes = ctx.type(0).dims[2:]
+    if wanted is None and automatic.startswith("SAME"):
+        wanted = tuple(size * by for size, by in zip(sizes, strides, strict=True))
+    if wanted is not None:
+        span = reaches(kernel, dilations)
+        rows = zip(sizes, strides, extra, span, wanted[-rank:], strict=True)
+        excess = [(n - 1) * by + more + reach - out for n, by, more, reach, out in rows]
+        low, high = split_padding([max(0, n) for n in excess], upper=automatic == "SAME_UPPER")
+        extra = tuple(more + max(0, -n) for more, n in zip(extra, excess, strict=True))
+    elif automatic == "VALID":
+        low = high = (0,) * rank
+    made = ConvTranspose(strides, low, high, dilations, extra, ctx.attr("group", 1))
+    return with_bias(ctx, ctx.build(made, ctx[0], ctx[1]))
+
+
+def _conv_op(ctx: Context) -> Conv:
+    window = window_of(ctx, _kernel(ctx))
+    groups = ctx.attr("group", 1)
+    return Conv(window.strides, window.low, window.high, window.dilations, groups)
+
+
+def _kernel(ctx: Context) -> Sizes:
+    """The sizes of the filters, which `kernel_shape` may repeat but not contradict."""
+    filters = ctx.type(1)
+    require(filters.is_static, f"the filters {filters} have a size that is not a number")
+    sizes = filters.dims[2:]
+    given = ctx.attr("kernel_shape", sizes)
+    require(given == sizes, f"kernel_shape {list(given)} contradicts filters {filters}", operand=1)
+    return sizes
+
+
+def with_bias(ctx: Context, sums: Value) -> Value:
+    """`sums` plus operand 2, one number per channel, when the node has it."""
+    bias = ctx.operand(2)
+    if bias is None:
+        return sums
+    shape = (*bias.tensor.shape, *(1,) * (sums.tensor.rank - 2))
+    return ctx.build(Add(), sums, ctx.build(Reshape(shape), bias))
+
+
+def centred(ctx: Context, x: Value, zero: Value | None, axis: int) -> Value:
+    """Quantized integers minus their zero point, as i32.
+
+    A zero point is one number, or one per index of `axis`.
+    """
+    wide = ctx.build(Cast(DType.i32), x)
+    if zero is None:
+        return wide
+    if zero.tensor.rank == 1:
+        shape = [1] * x.tensor.rank
+        shape[axis] = zero.tensor.dims[0]
+        zero = ctx.build(Reshape(tuple(shape)), zero)
+    return ctx.build(Sub(), wide, ctx.build(Cast(DType.i32), zero))

@@ -1,0 +1,59 @@
+"""matmul: the product of two (stacks of) matrices."""
+
+import numpy as np
+
+from ncc.ir.op import Array, Op, broadcast, op, require
+from ncc.ir.types import Dim, DType, TensorType
+
+
+@op("matmul")
+class MatMul(Op):
+    """a[..., m, k] times b[..., k, n], leading axes broadcast: [..., m, n].
+
+    Products of narrow floats are summed in f32 and rounded once, to `result` (default: the type
+    of the operands).
+    """
+
+    result: DType | None = None
+
+    def infer(self, a: TensorType, b: TensorType) -> TensorType:
+        require(
+            a.rank >= 2 and b.rank >= 2,
+            f"a matrix product needs two axes or more, not {a} and {b}",
+            operand=0 if a.rank < 2 else 1,
+        )
+        require(
+            a.dtype is b.dtype,
+            f"cannot multiply {a} and {b}",
+            hint="cast one of them first",
+            operand=1,
+            label=f"is {b.dtype.value}, needs {a.dtype.value}",
+        )
+        require(
+            compatible(a.shape[-1], b.shape[-2]),
+            f"cannot multiply {a} and {b}",
+            operand=1,
+            label=f"has {b.shape[-2]} rows, needs {a.shape[-1]}",
+        )
+        batch = broadcast(a.shape[:-2], b.shape[:-2])
+        return TensorType(self.result or a.dtype, (*batch, a.shape[-2], b.shape[-1]))
+
+    def eval(self, a: Array, b: Array) -> Array:
+        dtype = DType.of(a.dtype)
+        inner = dtype.compute.numpy
+        with np.errstate(all="ignore"):
+            product = np.matmul(a.astype(inner, copy=False), b.astype(inner, copy=False))
+            return np.asarray(product, (self.result or dtype).numpy)
+
+    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:
+        rank = len(perm)
+        same = all(type.rank == rank for type in types)
+        return self if same and perm[-2:] == (rank - 2, rank - 1) else None
+
+    def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
+        return 2 * results[0].size * operands[0].dims[-1]
+
+
+def compatible(a: Dim, b: Dim) -> bool:
+    """Whether two sizes may be equal: only two different numbers never are."""
+    return a == b or not (isinstance(a, int) and isinstance(b, int))
