@@ -10,6 +10,7 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,14 @@ def sources(root: Path) -> Iterator[tuple[str, Path]]:
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
 def imports(root: Path) -> Iterator[Import]:
     for module, path in sources(root):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         nested = {
             id(inner)
             for outer in ast.walk(tree)
@@ -176,7 +182,7 @@ def prints(root: Path) -> list[str]:
         f"{module}:{node.lineno}"
         for module, path in sources(root)
         if not within(module, "ncc.cli")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "print"
