@@ -25,10 +25,14 @@ class Space(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Arg:
-    """A buffer: `position` is an offset in bytes in the arena or weights, an index into io."""
+    """A buffer: `position` is an offset in bytes in the arena or weights, an index into io.
+
+    `offset` is how many bytes into the buffer of that index the argument points.
+    """
 
     space: Space
     position: int
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,9 @@ def _entry(number: int, calls: Sequence[Call], functions: Sequence[str]) -> str:
 def _address(pointer: str, arg: Arg) -> list[str]:
     if arg.space is not Space.io:
         return [f"{pointer} = getelementptr i8, ptr %{arg.space.value}, i64 {arg.position}"]
-    slot = f"{pointer}.slot"
+    slot, base = f"{pointer}.slot", f"{pointer}.base"
     return [
         f"{slot} = getelementptr ptr, ptr %io, i64 {arg.position}",
-        f"{pointer} = load ptr, ptr {slot}, align 8",
+        f"{base} = load ptr, ptr {slot}, align 8",
+        f"{pointer} = getelementptr i8, ptr {base}, i64 {arg.offset}",
     ]

@@ -82,7 +82,7 @@ def _assign_orders(
     outputs = set(graph.outputs)
     models: dict[Value, View] = {value: _model(value) for value in graph.inputs}
     for node in nodes:
-        if not isinstance(node.op, Fused | PLACEMENTS):
+        if not isinstance(node.op, (Fused, *PLACEMENTS)):
             source = node.operands[0]
             seen = view_of(node, models.get(source) or _model(source))
             models[node.result] = seen or _model(node.result)

@@ -207,7 +207,7 @@ class _Lowering:
             packed = packed_weight(right, conv, product, self.target, self.table)
         else:
             packed, fill = packed_at_run_time(
-                self._right(right, conv), product, self.target, node.locs
+                self._right(right, conv, node.locs), product, self.target, node.locs
             )
             self.calls.append(fill)
         own = set(root.operands) - {
@@ -244,9 +244,22 @@ class _Lowering:
             view = dense
         return matmul_product(view, right.tensor.dims, result)
 
-    def _right(self, right: Value, conv: Conv | None) -> View:
-        assert conv is None, "convolutions with computed filters are not taken"
-        return self._view(right)
+    def _right(self, right: Value, conv: Conv | None, locs: Locs) -> View:
+        """A computed right operand as [..., K, N]; filters are copied with their taps first."""
+        view = self._view(right)
+        if conv is None:
+            return view
+        groups = (conv.groups, view.shape[0] // conv.groups)
+        split = view.split(0, groups)
+        taps = range(3, len(split.shape))
+        arranged = split.transposed((0, *taps, 2, 1))
+        memory = Memory(Space.arena, arranged.size * view.dtype.itemsize)
+        dense = replace(arranged, memory=memory, offset=0, strides=dense_strides(arranged.shape))
+        self._copy(arranged, dense, locs)
+        summed = math.prod(arranged.shape[1:-1])
+        matrix = dense.reshaped((groups[0], summed, groups[1]))
+        assert matrix is not None
+        return matrix
 
 
 def _io_view(value: Value, index: int) -> View:

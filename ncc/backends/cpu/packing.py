@@ -1,4 +1,4 @@
-"""The right operand of a contraction in panels: weights when the bundle is written, others at run time."""
+"""The right operand of a contraction in panels, packed ahead of time where it is constant."""
 
 from __future__ import annotations
 
@@ -86,58 +86,71 @@ def _packed(
 def packed_at_run_time(
     right: View, product: Product, target: Target, locs: Locs
 ) -> tuple[Packed, Call]:
-    """A right operand [..., K, N] that is computed: a buffer of panels and the call to fill it."""
-    *batch, rows, columns = right.shape
+    """A right operand [..., K, N] that is computed: a buffer of panels and the call to fill it.
+
+    K is the summed axes of `product` in their order.
+    """
+    *batch, _, columns = right.shape
     op = panels_op(product, right.dtype, target)
-    arranged = TensorType(right.dtype, (math.prod(batch), columns, 1, rows))
+    arranged = TensorType(right.dtype, (math.prod(batch), columns, product.outer, product.run))
     size = op.infer(arranged).size
     memory = Memory(Space.arena, size * right.dtype.itemsize)
     flat = View(memory, right.dtype, (size,), (1,))
     packed = _packed(flat, op, arranged, product, tuple(batch))
-    return packed, _fill(right, flat, packed, op, locs)
+    return packed, _Filling(right, product, op).write(flat, locs)
 
 
-def _fill(right: View, flat: View, packed: Packed, op: PackPanels, locs: Locs) -> Call:
-    """Copy `right` into panels; with kr = 2, two rows are written as one 32-bit element."""
-    *batch, rows, columns = right.shape
-    build = KernelBuilder()
-    pairs = op.kr == 2
-    source = _as_pairs(right) if pairs else None
-    view = source or right
-    buffer, base = build.bind(view, Role.input)
-    into = replace(flat, dtype=DType.u32, shape=(flat.size // 2,)) if pairs else flat
-    target, _ = build.bind(into, Role.output)
-    domain = (*batch, 1, 1)
-    operand = Operand(buffer, base, view.strides)
-    loops = join_axes(domain, ["batch"] * len(domain), [operand], operand)
-    panels, steps = -(-columns // op.nr), -(-rows // op.kr)
-    position, step, lane = build.names.var(), build.names.var(), build.names.var()
-    group, panel = position // panels, position % panels
-    at = operand.index(flat_positions(loops, group))
-    column = panel * op.nr + lane
-    inside = None if columns % op.nr == 0 else column < columns
+class _Filling:
+    """Copies a right operand into panels; with kr = 2, two rows make one 32-bit element."""
 
-    def element(row: Expr, last: int) -> Expr:
-        guard = _both(inside, row < rows if last > rows else None)
-        index = at + row * view.strides[-2] + column * view.strides[-1]
-        return Load(buffer, index, guard, guard and Const(0, view.dtype))
+    def __init__(self, right: View, product: Product, op: PackPanels) -> None:
+        self.op = op
+        self.run = product.run
+        self.outer = product.outer
+        self.steps = -(-product.run // op.kr)
+        *batch, _, self.columns = right.shape
+        self.panels = -(-self.columns // op.nr)
+        self.count = self.panels * math.prod(batch)
+        self.build = KernelBuilder()
+        self.pairs = _as_pairs(right) if op.kr == 2 and not product.run % 2 else None
+        self.view = self.pairs or right
+        self.buffer, base = self.build.bind(self.view, Role.input)
+        self.source = Operand(self.buffer, base, self.view.strides)
+        domain = (*batch, 1, 1)
+        self.loops = join_axes(domain, ["batch"] * len(domain), [self.source], self.source)
 
-    if source is not None:
-        value = element(step, steps)
-    elif pairs:
-        low, high = (
-            Convert(Convert(element(step * 2 + half, steps * 2), DType.u16, bits=True), DType.u32)
-            for half in (0, 1)
-        )
-        value = low | apply("shl", high, Const(16, DType.u32))
-    else:
-        value = element(step, steps)
-    index = (position * steps + step) * op.nr + lane
-    body: Stmt = Store(target, index, value)
-    body = For(lane, op.nr, (body,), Kind.vector)
-    body = For(step, steps, (body,))
-    count = panels * math.prod(batch)
-    return build.finish((For(position, count, (body,), Kind.parallel),), locs)
+    def write(self, flat: View, locs: Locs) -> Call:
+        if self.op.kr == 2:
+            flat = replace(flat, dtype=DType.u32, shape=(flat.size // 2,))
+        target, _ = self.build.bind(flat, Role.output)
+        position, step, lane = (self.build.names.var() for _ in range(3))
+        group, panel = position // self.panels, position % self.panels
+        at = self.source.index(flat_positions(self.loops, group))
+        column = panel * self.op.nr + lane
+        value = self._value(at, step, column)
+        index = (position * (self.outer * self.steps) + step) * self.op.nr + lane
+        body: Stmt = For(lane, self.op.nr, (Store(target, index, value),), Kind.vector)
+        body = For(step, self.outer * self.steps, (body,))
+        return self.build.finish((For(position, self.count, (body,), Kind.parallel),), locs)
+
+    def _value(self, at: Expr, step: Expr, column: Expr) -> Expr:
+        if self.pairs is not None or self.op.kr == 1:
+            return self._element(at, step, column, None)
+        outer, pair = step // self.steps, step % self.steps
+        halves = []
+        for half in (0, 1):
+            place = pair * 2 + half
+            there = place < self.run if half and self.run % 2 else None
+            row = outer * self.run + place
+            bits = Convert(self._element(at, row, column, there), DType.u16, bits=True)
+            halves.append(Convert(bits, DType.u32))
+        return halves[0] | apply("shl", halves[1], Const(16, DType.u32))
+
+    def _element(self, at: Expr, row: Expr, column: Expr, there: Expr | None) -> Expr:
+        inside = None if self.columns % self.op.nr == 0 else column < self.columns
+        guard = _both(inside, there)
+        index = at + row * self.view.strides[-2] + column * self.view.strides[-1]
+        return Load(self.buffer, index, guard, guard and Const(0, self.view.dtype))
 
 
 def _both(a: Expr | None, b: Expr | None) -> Expr | None:

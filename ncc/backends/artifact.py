@@ -1,0 +1,41 @@
+"""What a backend hands to the writer of bundles: plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class KernelReport:
+    """One distinct kernel: where its code is, what it does, and its text."""
+
+    name: str
+    offset: int
+    nbytes: int
+    calls: int
+    flops: int
+    bytes: int
+    sources: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled program: code with an entry for each device segment, and its weights.
+
+    `weights` gives the bytes of the weights section in order, `weights_nbytes` of them;
+    `constants` holds the offsets, in it, of the constants that host segments read.
+    """
+
+    target: str
+    features: tuple[str, ...]
+    code: bytes
+    entries: tuple[int, ...]
+    arena_nbytes: int
+    arena_bound: int
+    weights_nbytes: int
+    weights: Callable[[], Iterator[bytes | memoryview]]
+    constants: tuple[int, ...]
+    kernels: tuple[KernelReport, ...]
+    calls: int

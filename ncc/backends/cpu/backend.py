@@ -1,0 +1,141 @@
+"""The cpu backend: device segments in, machine code and weights out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ncc.backends.artifact import Artifact, KernelReport
+from ncc.backends.cpu import driver
+from ncc.backends.cpu.builder import Call, Pointer
+from ncc.backends.cpu.codegen import compile_kernels, link
+from ncc.backends.cpu.legalize import legalize
+from ncc.backends.cpu.loops import Kernel
+from ncc.backends.cpu.looptext.printer import to_text
+from ncc.backends.cpu.lower import lower
+from ncc.backends.cpu.memory import plan
+from ncc.backends.cpu.rules import classify
+from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.views import Space
+from ncc.backends.cpu.weights import WeightTable
+from ncc.ir.graph import Graph, Value
+from ncc.passes.fuse import fuse
+
+MAX_PENDING = 64
+"""Calls without a barrier between them that are searched for conflicts."""
+
+
+def kernels(graph: Graph) -> Graph:
+    """The body of a device segment with every computing node in a fused one."""
+    return fuse(legalize(graph), classify=classify)
+
+
+def compile_segments(
+    segments: Sequence[Graph], constants: Sequence[Value], target: Target
+) -> Artifact:
+    """Machine code for device segments that `kernels` has prepared.
+
+    `constants` are constant expressions that host segments read from the weights section.
+    """
+    table = WeightTable()
+    held = tuple(table.memory(value).where for value in constants)
+    sequences = [lower(segment, target, table) for segment in segments]
+    plans = [plan(calls) for calls in sequences]
+    texts: dict[str, Kernel] = {}
+    numbers: dict[str, int] = {}
+    numbered: list[list[int]] = []
+    for calls in sequences:
+        found = []
+        for call in calls:
+            text = to_text(call.kernel)
+            texts.setdefault(text, call.kernel)
+            found.append(numbers.setdefault(text, len(numbers)))
+        numbered.append(found)
+    compiled = compile_kernels(list(texts.values()), target)
+    entries = [_entry(calls, found) for calls, found in zip(sequences, numbered, strict=True)]
+    image = link(compiled, entries, target)
+    flat = [
+        pair
+        for calls, found in zip(sequences, numbered, strict=True)
+        for pair in zip(calls, found, strict=True)
+    ]
+    reports = _reports(list(texts), flat)
+    return Artifact(
+        target=target.name,
+        features=target.flags,
+        code=image.data,
+        entries=image.entries,
+        arena_nbytes=max((plan.nbytes for plan in plans), default=0),
+        arena_bound=max((plan.bound for plan in plans), default=0),
+        weights_nbytes=table.nbytes,
+        weights=table.chunks,
+        constants=held,
+        kernels=tuple(
+            replace(report, offset=extent.offset, nbytes=extent.size)
+            for report, extent in zip(reports, image.kernels, strict=True)
+        ),
+        calls=len(flat),
+    )
+
+
+def _entry(calls: Sequence[Call], numbers: Sequence[int]) -> list[driver.Call]:
+    found: list[driver.Call] = []
+    barriers = _barriers(calls)
+    for index, (call, number) in enumerate(zip(calls, numbers, strict=True)):
+        args = tuple(_arg(pointer) for pointer in call.pointers)
+        found.append(driver.Call(number, args, index in barriers))
+    return found
+
+
+def _arg(pointer: Pointer) -> driver.Arg:
+    memory = pointer.memory
+    if memory.space is Space.io:
+        return driver.Arg(driver.Space.io, memory.where, pointer.offset)
+    return driver.Arg(driver.Space(memory.space.value), memory.where + pointer.offset)
+
+
+def _barriers(calls: Sequence[Call]) -> set[int]:
+    """Calls after which cores must meet, because a later one touches what one wrote or reads."""
+    found: set[int] = set()
+    pending: list[Pointer] = []
+    for index, call in enumerate(calls):
+        if len(pending) > MAX_PENDING or any(
+            _conflict(pointer, other) for pointer in call.pointers for other in pending
+        ):
+            found.add(index - 1)
+            pending = []
+        pending += [p for p in call.pointers if p.memory.space is not Space.weights]
+    return found
+
+
+def _conflict(a: Pointer, b: Pointer) -> bool:
+    if not (a.writes or b.writes) or a.memory.space is not b.memory.space:
+        return False
+    if a.memory.space is Space.io:
+        same = a.memory.where == b.memory.where
+        return same and _overlap(a.offset, a.nbytes, b.offset, b.nbytes)
+    start, other = a.memory.where + a.offset, b.memory.where + b.offset
+    return _overlap(start, a.nbytes, other, b.nbytes)
+
+
+def _overlap(a: int, a_bytes: int, b: int, b_bytes: int) -> bool:
+    return a < b + b_bytes and b < a + a_bytes
+
+
+def _reports(texts: Sequence[str], calls: Sequence[tuple[Call, int]]) -> list[KernelReport]:
+    by_kernel: list[list[Call]] = [[] for _ in texts]
+    for call, number in calls:
+        by_kernel[number].append(call)
+    return [
+        KernelReport(
+            name=f"k{number}",
+            offset=0,
+            nbytes=0,
+            calls=len(found),
+            flops=found[0].flops,
+            bytes=sum(pointer.nbytes for pointer in found[0].pointers),
+            sources=tuple(dict.fromkeys(str(loc) for call in found for loc in call.locs)),
+            text=text,
+        )
+        for number, (text, found) in enumerate(zip(texts, by_kernel, strict=True))
+    ]
