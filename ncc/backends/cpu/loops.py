@@ -294,7 +294,12 @@ def apply(fn: str, *args: Any) -> Expr:
     exprs = tuple(arg if isinstance(arg, Expr) else Const(arg, typed.dtype) for arg in args)
     if typed.dtype is DType.i64 and (folded := _fold(fn, exprs)) is not None:
         return folded
-    return Apply(fn, exprs, DType.bool if fn in _BOOLEAN else typed.dtype)
+    return Apply(fn, exprs, result_type(fn, exprs))
+
+
+def result_type(fn: str, args: tuple[Expr, ...]) -> DType:
+    """The element type of `fn(*args)`: bool for a question, else that of the operands."""
+    return DType.bool if fn in _BOOLEAN else args[-1].dtype
 
 
 def _fold(fn: str, args: tuple[Expr, ...]) -> Expr | None:
