@@ -1,8 +1,9 @@
 """Bundles of a few kilobytes with real machine code, made without the compiler.
 
 `product` gives y = reverse(x * w): each core writes its share of x * w to the arena, all meet at a
-barrier, and each reads what others wrote. `gate` spins until x[0] is not zero and gives in y, all
-along, how many cores took part: a call that lasts as long as a test wants.
+barrier, and each reads what others wrote. `gate` sets x[1 + core], spins until x[0] is not zero,
+and gives in all of y how many cores took part: a call that lasts as long as a test wants.
+`nothing` just returns.
 """
 
 from __future__ import annotations
@@ -88,6 +89,9 @@ start:
   %out = getelementptr ptr, ptr %io, i64 1
   %y = load ptr, ptr %out
   %count = sitofp i64 %cores to float
+  %mine = add i64 %core, 1
+  %started = getelementptr float, ptr %x, i64 %mine
+  store volatile float 1.0, ptr %started
   br label %wait
 wait:
   %seen = load volatile float, ptr %x
@@ -110,6 +114,8 @@ end:
 }}
 """
 
+NOTHING = f"{HEAD} {{ ret void }}"
+
 
 @cache
 def image() -> tuple[bytes, dict[str, int]]:
@@ -118,7 +124,7 @@ def image() -> tuple[bytes, dict[str, int]]:
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
     code, entries = b"", {}
-    for name, text in {"product": PRODUCT, "gate": GATE}.items():
+    for name, text in {"product": PRODUCT, "gate": GATE, "nothing": NOTHING}.items():
         code += b"\0" * (-len(code) % 64)
         entries[name] = len(code)
         code += assemble(text)
@@ -144,11 +150,15 @@ def source(name: str, kind: str, data: bytes) -> Source:
     return Source(name, kind, len(data), parts)
 
 
+VECTOR = ValueSpec("f32", (SIZE,))
+
+
+def call(kernel: str, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Segment:
+    return Segment("device", image()[1][kernel], "", inputs, outputs)
+
+
 def program(kernel: str = "product") -> Program:
-    code_offset = image()[1][kernel]
-    vector = ValueSpec("f32", (SIZE,))
-    call = Segment("device", code_offset, "", (0,), (1,))
-    return Program({}, (vector, vector), (0,), (1,), (call,), 4 * SIZE)
+    return Program({}, (VECTOR, VECTOR), (0,), (1,), (call(kernel, (0,), (1,)),), 4 * SIZE)
 
 
 def manifest(kernel: str = "product") -> Manifest:
@@ -175,10 +185,13 @@ def sources() -> list[Source]:
     ]
 
 
-def with_program(base: Manifest, changed: Program, **changes: object) -> Manifest:
-    """`base` with one program, and the interface that `changes` gives."""
-    variant = replace(base.variants[0], programs=(changed,))
-    return replace(base, variants=(variant,), **changes)  # type: ignore[arg-type]  # fields of Manifest
+def with_programs(
+    programs: tuple[Program, ...], inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
+) -> Manifest:
+    """A manifest with other programs and another interface."""
+    base = manifest()
+    variant = replace(base.variants[0], programs=programs)
+    return replace(base, variants=(variant,), inputs=inputs, outputs=outputs)
 
 
 def save(path: Path, kernel: str = "product") -> Path:

@@ -110,10 +110,14 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class ValueSpec:
-    """A tensor that segments exchange; shape None means that its size is known only at run time."""
+    """A tensor that segments exchange; shape None means that its size is known only at run time.
+
+    A weight that a segment takes as an input has its `offset` in the variant's weights section.
+    """
 
     dtype: str
     shape: tuple[int, ...] | None
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

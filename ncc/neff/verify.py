@@ -84,14 +84,25 @@ def _check_tensor(what: str, dtype: str, shape: tuple[int, ...]) -> None:
 def _check_variant(manifest: Manifest, variant: Variant, sections: dict[str, Section]) -> None:
     what = f"variant '{variant.target}'"
     code = _section(what, sections, variant.code, "code")
-    _section(what, sections, variant.weights, "weights")
+    weights = _section(what, sections, variant.weights, "weights")
     require(manifest.cores == 1, "the bundle holds machine code and asks for more than one core")
     for kernel in variant.kernels:
         inside = kernel.offset + kernel.nbytes <= code.size
         require(inside, f"kernel '{kernel.name}' is outside of the code")
     require(bool(variant.programs), f"{what} has no program")
     for program in variant.programs:
+        for value in program.values:
+            _check_value(value, weights)
         _check_program(manifest, program, code, sections)
+
+
+def _check_value(value: ValueSpec, weights: Section) -> None:
+    _check_tensor("a value", value.dtype, value.shape or ())
+    if value.offset is not None:
+        require(value.shape is not None, "a weight has no shape")
+        size = math.prod(value.shape or ()) * ITEM_SIZES[value.dtype]
+        require(value.offset + size <= weights.size, "a weight is outside of the weights")
+        require(value.offset % ITEM_SIZES[value.dtype] == 0, "a weight is not aligned")
 
 
 def _section(what: str, sections: dict[str, Section], name: str, kind: str) -> Section:
@@ -103,11 +114,10 @@ def _section(what: str, sections: dict[str, Section], name: str, kind: str) -> S
 def _check_program(
     manifest: Manifest, program: Program, code: Section, sections: dict[str, Section]
 ) -> None:
-    """Every value is an input or made by one segment, before any other segment reads it."""
+    """Every value is a weight, an input or made by one segment, before a segment reads it."""
     require(program.arena_bytes <= MAX_ARENA, f"an arena is larger than {MAX_ARENA} bytes")
-    for value in program.values:
-        _check_tensor("a value", value.dtype, value.shape or ())
-    known = _defined(set(), program.inputs, len(program.values))
+    weights = {i for i, value in enumerate(program.values) if value.offset is not None}
+    known = _defined(weights, program.inputs, len(program.values))
     for segment in program.segments:
         require(known.issuperset(segment.inputs), "a segment reads a value that nothing made")
         known = _defined(known, segment.outputs, len(program.values))

@@ -41,7 +41,7 @@ class Host:
 @cache
 def this_host() -> Host:
     """The machine that we run on; without /proc/cpuinfo, one that has no optional feature."""
-    return Host(os.uname().machine, _flags(CPUINFO))
+    return Host(os.uname().machine, cpu_flags(CPUINFO))
 
 
 def choose(variants: Sequence[Variant], host: Host) -> Variant:
@@ -61,18 +61,14 @@ def _refused(reasons: dict[str, str]) -> NccError:
     )
 
 
-def _flags(cpuinfo: Path) -> frozenset[str]:
-    """The flags of the first CPU listed ("flags" on x86, "Features" on ARM)."""
+def cpu_flags(cpuinfo: Path) -> frozenset[str]:
+    """The flags of the first CPU in a /proc/cpuinfo ("flags" on x86, "Features" on ARM)."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
         return frozenset()
-    names = (line.partition(":") for line in lines)
-    return next(
-        (
-            frozenset(flags.split())
-            for key, _, flags in names
-            if key.strip() in {"flags", "Features"}
-        ),
-        frozenset(),
-    )
+    for line in lines:
+        key, _, flags = line.partition(":")
+        if key.strip() in {"flags", "Features"}:
+            return frozenset(flags.split())
+    return frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -97,6 +98,11 @@ class Executable:
     def _values(self, program: Program, inputs: Sequence[Array], cores: int) -> dict[int, Array]:
         """Every value of `program`; the workspace of a call that fails is not used again."""
         values = dict(zip(program.inputs, inputs, strict=True))
+        values |= {
+            index: self._weight(spec, spec.offset)
+            for index, spec in enumerate(program.values)
+            if spec.offset is not None
+        }
         workspace = self._idle.pop() if self._idle else Workspace(self._arena_bytes)
         for segment in program.segments:
             given = [values[index] for index in segment.inputs]
@@ -109,6 +115,14 @@ class Executable:
         if len(self._idle) < IDLE_WORKSPACES:
             self._idle.append(workspace)
         return values
+
+    def _weight(self, spec: ValueSpec, offset: int) -> Array:
+        """A view of a weight in place; read-only."""
+        assert spec.shape is not None, "a weight has a known size"
+        dtype = numpy_dtype(spec.dtype)
+        size = math.prod(spec.shape) * dtype.itemsize
+        part = self._weights.view()[offset : offset + size]
+        return np.frombuffer(part, dtype).reshape(spec.shape)
 
     def _call(
         self,
@@ -157,8 +171,9 @@ def _empty(spec: ValueSpec) -> Array:
 
 
 def _outputs(program: Program, values: dict[int, Array]) -> list[Array]:
-    """The outputs; copies of those that are inputs or came before."""
-    seen = set(program.inputs)
+    """The outputs; copies of those that are inputs, weights or the same as one before."""
+    seen = {i for i, value in enumerate(program.values) if value.offset is not None}
+    seen.update(program.inputs)
     outputs = []
     for index in program.outputs:
         outputs.append(values[index].copy() if index in seen else values[index])

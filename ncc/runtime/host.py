@@ -28,7 +28,9 @@ class HostGraph:
         """
         results = self._interpret(list(inputs))
         if len(results) != len(outputs):
-            raise damaged(f"host segment '{self._name}' gives {len(results)} values")
+            raise damaged(
+                f"host segment '{self._name}' gives {len(results)} values, not {len(outputs)}"
+            )
         pairs = zip(results, outputs, strict=True)
         return [self._checked(_owned(result, inputs), spec) for result, spec in pairs]
 
