@@ -15,6 +15,7 @@ from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.constant import Constant
 from ncc.ir.ops.iota import Iota
 from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.slice import Slice
 from ncc.ir.types import DType, TensorType
 
 
@@ -38,6 +39,14 @@ def counting(build: Builder, rank: int, axis: int, size: int, dtype: DType) -> V
     shape = [1] * rank
     shape[axis] = size
     return build(Reshape(tuple(shape)), build(Iota(size, dtype)))
+
+
+def part(build: Builder, x: Value, axis: int, start: int, size: int, step: int = 1) -> Value:
+    """`size` elements of `axis` from `start` on, the other axes whole."""
+    rank = x.tensor.rank
+    starts, sizes, steps = [0] * rank, list(x.tensor.shape), [1] * rank
+    starts[axis], sizes[axis], steps[axis] = start, size, step
+    return build(Slice(tuple(starts), tuple(sizes), tuple(steps)), x)
 
 
 def weighted_sum(build: Builder, terms: Sequence[tuple[Value, int]], dtype: DType) -> Value:

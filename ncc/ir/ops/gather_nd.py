@@ -7,11 +7,10 @@ import math
 import numpy as np
 
 from ncc.ir.graph import Builder, Value
-from ncc.ir.indexing import counting, index_type, row_major_strides, weighted_sum
+from ncc.ir.indexing import counting, index_type, part, row_major_strides, weighted_sum
 from ncc.ir.op import Array, Op, op, require
 from ncc.ir.ops.gather import Gather, check_range, require_indices
 from ncc.ir.ops.reshape import Reshape
-from ncc.ir.ops.slice import Slice
 from ncc.ir.types import TensorType
 
 
@@ -69,15 +68,7 @@ class GatherND(Op):
             for axis in range(batch)
         ]
         for axis in range(batch, depth):
-            coordinate = _component(build, indices, axis - batch)
-            terms.append((coordinate, strides[axis]))
+            coordinate = part(build, indices, indices.tensor.rank - 1, axis - batch, 1)
+            terms.append((build(Reshape(outer), coordinate), strides[axis]))
         rows = build(Reshape((math.prod(dims[:depth]), *dims[depth:])), x)
         return build(Gather(0), rows, weighted_sum(build, terms, dtype))
-
-
-def _component(build: Builder, indices: Value, index: int) -> Value:
-    """indices[..., index]"""
-    outer = indices.tensor.dims[:-1]
-    rank = len(outer)
-    part = Slice((*[0] * rank, index), (*outer, 1), (1,) * (rank + 1))
-    return build(Reshape(outer), build(part, indices))
