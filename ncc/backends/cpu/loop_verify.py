@@ -24,6 +24,7 @@ from ncc.backends.cpu.loops import (
     Stmt,
     Store,
     Var,
+    is_parallel,
     result_type,
     walk,
 )
@@ -52,13 +53,6 @@ def _verify_buffers(kernel: Kernel) -> None:
         assert (buffer.role is Role.scratch) is expected, f"{buffer.name} is a {buffer.role.value}"
     held = sum(buffer.size * buffer.dtype.itemsize for buffer in kernel.scratch)
     assert held <= MAX_SCRATCH, f"{held} bytes of scratch"
-
-
-def is_parallel(stmt: Stmt) -> bool:
-    """Whether the cores share the iterations of `stmt`."""
-    if isinstance(stmt, For):
-        return stmt.kind is Kind.parallel
-    return isinstance(stmt, Contract) and stmt.parallel
 
 
 def _verify_parallel(kernel: Kernel) -> None:

@@ -7,7 +7,7 @@ Index arithmetic is i64 expressions. Buffers are flat; an index counts elements.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -269,6 +269,13 @@ class Contract(Stmt):
     parallel: bool = False
 
 
+def is_parallel(stmt: Stmt) -> bool:
+    """Whether the cores share the iterations of `stmt`."""
+    if isinstance(stmt, For):
+        return stmt.kind is Kind.parallel
+    return isinstance(stmt, Contract) and stmt.parallel
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Kernel:
     """One function: buffers and statements. `name` is not part of its meaning."""
@@ -340,7 +347,7 @@ class LoopMath:
         return Convert(x, to, bits=True)
 
 
-def walk(stmts: tuple[Stmt, ...]) -> Iterator[Stmt]:
+def walk(stmts: Sequence[Stmt]) -> Iterator[Stmt]:
     """Every statement, outer before inner."""
     for stmt in stmts:
         yield stmt

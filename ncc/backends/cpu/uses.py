@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ncc.backends.cpu.loops import (
     Apply,
@@ -89,7 +89,7 @@ class Reads:
         return frozenset()
 
 
-def changes(stmts: tuple[Stmt, ...]) -> tuple[Source, ...]:
+def changes(stmts: Sequence[Stmt]) -> tuple[Source, ...]:
     """What executing `stmts` may change: locals, buffers and loop variables, in order."""
     changed: dict[Source, None] = {}
     for stmt in walk(stmts):

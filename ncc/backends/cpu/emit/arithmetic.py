@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ncc.backends.cpu.emit.code import Code, Value, literal
+from ncc.backends.cpu.emit.code import Code, Value, literal, overload
+from ncc.backends.cpu.emit.remainder import remainder
 from ncc.ir.types import DType
 
 _FLOAT_BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
@@ -78,6 +79,7 @@ _Emit = Callable[[Code, str, DType, list[Value]], Value]
 _FLOAT: dict[str, _Emit] = {
     **dict.fromkeys(_FLOAT_BINARY, _float_binary),
     **dict.fromkeys(_FLOAT_UNARY, _float_unary),
+    "fmod": lambda code, _fn, _dtype, args: remainder(code, *args),
     "neg": lambda code, _fn, _dtype, args: code.like(args[0], f"fneg {args[0]}"),
     "fma": lambda code, _fn, _dtype, args: code.intrinsic("llvm.fma", *args),
     "min": _float_choice,
@@ -107,19 +109,13 @@ def _int_abs(code: Code, _fn: str, dtype: DType, args: list[Value]) -> Value:
     if not dtype.is_signed_int:
         return args[0]
     x = args[0]
-    return code.call(f"llvm.abs.{_suffix(x)}", x, x, literal(0, "i1"))
-
-
-def _suffix(x: Value) -> str:
-    return f"v{x.lanes}{x.element}" if x.lanes else x.element
+    return code.call(f"llvm.abs.{overload(x)}", x, x, literal(0, "i1"))
 
 
 def _divide(code: Code, fn: str, dtype: DType, args: list[Value]) -> Value:
     """x / 0 is 0; the least integer divided by -1 wraps around to itself."""
     a, b = args
     opcode = ("s" if dtype.is_signed_int else "u") + ("div" if fn == "div" else "rem")
-    if not b.text.startswith("%") and b.text not in _UNSAFE_DIVISORS:
-        return code.binary(opcode, a, b)
     zero, one = _same(a, 0), _same(a, 1)
     is_zero = code.compare("icmp eq", b, zero)
     safe = code.select(is_zero, one, b)
@@ -129,13 +125,6 @@ def _divide(code: Code, fn: str, dtype: DType, args: list[Value]) -> Value:
         safe = code.select(code.binary("and", is_least, is_minus), one, safe)
     result = code.binary(opcode, a, safe)
     return code.select(is_zero, zero, result)
-
-
-_UNSAFE_DIVISORS = {
-    text
-    for value in ("0", "-1")
-    for text in (value, *(f"splat (i{n} {value})" for n in (8, 16, 32, 64)))
-}
 
 
 def _shift(code: Code, fn: str, dtype: DType, args: list[Value]) -> Value:

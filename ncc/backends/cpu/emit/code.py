@@ -80,14 +80,14 @@ def _literal_text(value: float, element: str) -> str:
 class Code:
     """Builds one function; every instruction goes to the end of the current block.
 
-    Allocations are collected for the entry block; `declarations` are what the module must
-    declare for the calls made here.
+    Allocations are collected for the entry block; `module` is what else the module must hold:
+    declarations of the intrinsics called here, and functions beside this one.
     """
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.allocations: list[str] = []
-        self.declarations: dict[str, None] = {}
+        self.module: dict[str, None] = {}
         self.block = "entry"
         self._names = 0
 
@@ -192,7 +192,11 @@ class Code:
         self.append(f"call void @{name}({', '.join(map(str, args))})")
 
     def _declare(self, result: str, name: str, args: tuple[Value, ...]) -> None:
-        self.declarations[f"declare {result} @{name}({', '.join(a.type for a in args)})"] = None
+        self.define(f"declare {result} @{name}({', '.join(a.type for a in args)})")
+
+    def define(self, text: str) -> None:
+        """Something that the module must hold, once."""
+        self.module[text] = None
 
     # Vectors.
 

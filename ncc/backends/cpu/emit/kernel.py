@@ -5,7 +5,7 @@ from __future__ import annotations
 from ncc.backends.cpu.emit.code import integer
 from ncc.backends.cpu.emit.function import FunctionEmitter
 from ncc.backends.cpu.emit.memory import NOTHING_DEFINITION
-from ncc.backends.cpu.loops import Buffer, Contract, For, Kernel, Kind, Stmt
+from ncc.backends.cpu.loops import Buffer, Kernel, is_parallel
 from ncc.backends.cpu.target import Target
 
 
@@ -16,7 +16,7 @@ def emit_kernel(kernel: Kernel, target: Target, name: str) -> str:
     """
     fn = FunctionEmitter(kernel, target)
     fn.code.start("start")
-    if any(map(_is_parallel, kernel.body)):
+    if any(map(is_parallel, kernel.body)):
         fn.statements(kernel.body)
     else:
         with fn.code.when(fn.code.compare("icmp eq", fn.core, integer(0))):
@@ -25,7 +25,7 @@ def emit_kernel(kernel: Kernel, target: Target, name: str) -> str:
         [
             f'target triple = "{target.triple}"',
             NOTHING_DEFINITION,
-            *fn.code.declarations,
+            *fn.code.module,
             f"define void @{name}({_parameters(kernel)}) #0 {{",
             "entry:",
             *fn.code.allocations,
@@ -36,12 +36,6 @@ def emit_kernel(kernel: Kernel, target: Target, name: str) -> str:
             f"attributes #0 = {{ {attributes(target)} }}",
             "",
         ]
-    )
-
-
-def _is_parallel(stmt: Stmt) -> bool:
-    return (isinstance(stmt, For) and stmt.kind is Kind.parallel) or (
-        isinstance(stmt, Contract) and stmt.parallel
     )
 
 
