@@ -26,6 +26,7 @@ LEVELS = (
     ("ncc.backends",),
     ("ncc.neff",),
     ("ncc.runtime",),
+    ("ncc.bundle",),
     ("ncc.compiler",),
     ("ncc.cli",),
     ("ncc",),

@@ -24,6 +24,7 @@ from ncc.ir.fold import is_literal
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.fused import Fused
 from ncc.ir.types import Shape
+from ncc.passes import graph_pass
 
 MAX_NODES = 64
 MAX_OPERANDS = 24
@@ -205,6 +206,7 @@ def constant_values(graph: Graph) -> set[Value]:
     return found
 
 
+@graph_pass
 def fuse(graph: Graph, *, classify: Callable[[Node], Pattern]) -> Graph:
     """Replace every node that computes by a `fused` node, as few of them as fit."""
     constant = constant_values(graph)

@@ -13,28 +13,24 @@ segment: device bodies hold those they read, the host gets large ones as operand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ncc.diagnostics import merge_locs
 from ncc.ir.fold import is_literal
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.segment import Placement, Segment
+from ncc.passes import graph_pass
 from ncc.passes.fuse import constant_values
 
 
+@graph_pass
 def place(graph: Graph, *, refusal: Callable[[Node], str | None]) -> Graph:
     """Group the nodes of `graph` into segments; `refusal` says why the device takes none."""
     constant = constant_values(graph)
     stages = _stages(graph, constant, refusal)
-    last = max(stages.values(), default=0)
-    handed = [v for v in graph.outputs if v.node is None or v in constant]
-    if handed:
-        last += last % 2
     writer = _Writer(graph, constant, stages)
-    for stage in range(last + 1):
-        nodes = writer.members.get(stage, [])
-        extra = [value for value in dict.fromkeys(handed) if stage == last]
-        if nodes or extra:
-            writer.write(stage, nodes, extra)
+    for stage in sorted(writer.members):
+        writer.write(stage)
     return writer.finish()
 
 
@@ -74,26 +70,24 @@ class _Writer:
                 self.build.append(node)
                 self.mapped.update((value, value) for value in node.results)
 
-    def write(self, stage: int, nodes: Sequence[Node], extra: Sequence[Value]) -> None:
-        """Append one segment; `extra` are outputs of the graph that no segment computes."""
+    def write(self, stage: int) -> None:
+        """Append the segment of one stage."""
+        nodes = self.members[stage]
         device = stage % 2 == 0
-        read = dict.fromkeys(v for node in nodes for v in node.operands)
+        read = dict.fromkeys(value for node in nodes for value in node.operands)
         inside = {value for node in nodes for value in node.results}
-        outer = [v for v in (*read, *extra) if v not in inside and not self._held(v, device)]
-        outer = list(dict.fromkeys(outer))
+        outer = [value for value in read if value not in inside and not self._held(value, device)]
         inner = {value: Value(value.type, name=f"x{i}") for i, value in enumerate(outer)}
         body = Builder()
-        for node in [*self._constants((*read, *extra), device), *nodes]:
-            made = body.node(node.op, *(inner[v] for v in node.operands), locs=node.locs)
+        for node in [*self._constants(read, device), *nodes]:
+            made = body.node(node.op, *(inner[value] for value in node.operands), locs=node.locs)
             inner.update(zip(node.results, made.results, strict=True))
-        results = [*(v for v in self._read_later(nodes, stage)), *extra]
+        results = self._read_later(nodes, stage)
         placement = Placement.device if device else Placement.host
-        graph = Graph(
-            placement.value, [inner[v] for v in outer], body.nodes, [inner[v] for v in results]
-        )
-        made = self.build.node(
-            Segment(graph, placement), *(self.mapped[value] for value in outer), locs=()
-        )
+        inputs, outputs = [inner[value] for value in outer], [inner[value] for value in results]
+        segment = Segment(Graph(placement.value, inputs, body.nodes, outputs), placement)
+        operands = [self.mapped[value] for value in outer]
+        made = self.build.node(segment, *operands, locs=merge_locs(node.locs for node in nodes))
         self.mapped.update(zip(results, made.results, strict=True))
 
     def finish(self) -> Graph:
@@ -105,7 +99,7 @@ class _Writer:
         """Whether a body holds `value` itself rather than taking it as an operand."""
         return value in self.constant and (device or is_literal(value))
 
-    def _constants(self, values: Sequence[Value], device: bool) -> list[Node]:
+    def _constants(self, values: Iterable[Value], device: bool) -> list[Node]:
         """The nodes of the constant expressions that a body holds, in order."""
         needed: dict[Node, None] = {}
         stack = [value for value in values if self._held(value, device)]

@@ -33,8 +33,8 @@ ELEMENTS = {
 }
 """Element types that generated code loads and stores."""
 
-FACTORS = {DType.f64, DType.f32, DType.bf16}
-"""Element types that the product kernels multiply."""
+FACTORS = {DType.f64, DType.f32, DType.f16, DType.bf16}
+"""Element types of products; those of f16 are made of f32 by `legalize`."""
 
 
 def classify(node: Node) -> Pattern:

@@ -1,0 +1,240 @@
+"""A compiled model: what goes into the file, and the numbers that describe it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ncc import __version__
+from ncc.backends.artifact import Artifact
+from ncc.backends.cpu.backend import compile_segments
+from ncc.backends.cpu.rules import refusal
+from ncc.backends.cpu.target import Target
+from ncc.ir.graph import Graph, Node, Value
+from ncc.ir.ops.segment import Placement
+from ncc.ir.ops.segment import Segment as SegmentOp
+from ncc.ir.serialize import dump
+from ncc.ir.types import TensorType, Type
+from ncc.neff.format import (
+    Kernel,
+    Manifest,
+    Program,
+    Segment,
+    TensorSpec,
+    ValueSpec,
+    Variant,
+)
+from ncc.neff.reader import open_bundle
+from ncc.neff.writer import Source, write
+from ncc.passes.fuse import constant_values
+from ncc.runtime.cpu import this_host
+from ncc.runtime.session import load
+from ncc.runtime.tensors import numpy_dtype
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A compiled model in memory; `manifest.report` has the numbers of the summary."""
+
+    manifest: Manifest
+    sources: tuple[Source, ...]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Ops, kernels, precision, share on the device, sizes: plain numbers and strings."""
+        return self.manifest.report
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the file: verified, and run once where this machine can, before it gets its name.
+
+        NccError (resource) when there is no room, (usage) when it cannot be written there.
+        """
+        write(path, self.manifest, self.sources, trial=_trial)
+
+
+def _trial(path: Path) -> None:
+    """Run the bundle on zeros, unless no variant is for this machine."""
+    with open_bundle(path) as opened:
+        runnable = any(not this_host().lacks(item) for item in opened.manifest.variants)
+    if runnable:
+        with load(path, verify="lazy") as model:
+            (program, *_) = model.variant.programs
+            model(*(_zeros(program.values[index]) for index in program.inputs))
+
+
+def _zeros(spec: ValueSpec) -> np.ndarray[Any, Any]:
+    assert spec.shape is not None
+    return np.zeros(spec.shape, numpy_dtype(spec.dtype))
+
+
+def assemble(graph: Graph, target: Target, *, source: str, options: dict[str, object]) -> Bundle:
+    """The bundle of a graph of segments; machine code is made here.
+
+    `options` is recorded as it is; it must not depend on the machine or the folder.
+    """
+    values = _Values(graph)
+    segments = [node for node in graph.nodes if isinstance(node.op, SegmentOp)]
+    bodies = [op.body for op in map(_segment, segments) if op.placement is Placement.device]
+    artifact = compile_segments(bodies, values.constants, target)
+    parts, graphs = _segments(segments, values, artifact)
+    program = Program(
+        dims={},
+        values=values.specs(artifact),
+        inputs=tuple(values.number[value] for value in graph.inputs),
+        outputs=tuple(values.number[value] for value in graph.outputs),
+        segments=parts,
+        arena_bytes=artifact.arena_nbytes,
+    )
+    variant = Variant(
+        target=artifact.target,
+        features=artifact.features,
+        code="code",
+        weights="weights",
+        programs=(program,),
+        kernels=tuple(
+            Kernel(k.name, k.offset, k.nbytes, k.calls, k.flops, k.bytes, k.sources)
+            for k in artifact.kernels
+        ),
+    )
+    names = zip(graph.outputs, graph.output_names, strict=True)
+    manifest = Manifest(
+        producer=f"ncc {__version__}",
+        source=source,
+        options=options,
+        inputs=tuple(_spec(value, value.name) for value in graph.inputs),
+        outputs=tuple(_spec(value, name or f"output{i}") for i, (value, name) in enumerate(names)),
+        variants=(variant,),
+        report=_report(segments, artifact),
+    )
+    return Bundle(manifest, _sources(artifact, graphs))
+
+
+def _segment(node: Node) -> SegmentOp:
+    assert isinstance(node.op, SegmentOp)
+    return node.op
+
+
+def _segments(
+    nodes: Sequence[Node], values: _Values, artifact: Artifact
+) -> tuple[tuple[Segment, ...], dict[str, bytes]]:
+    """The steps of the program, and the graphs of those that run on the host by section name."""
+    parts: list[Segment] = []
+    graphs: dict[str, bytes] = {}
+    entries = iter(artifact.entries)
+    for node in nodes:
+        op = _segment(node)
+        inputs = tuple(values.number[value] for value in node.operands)
+        outputs = tuple(values.number[value] for value in node.results)
+        if op.placement is Placement.device:
+            parts.append(Segment("device", next(entries), "", inputs, outputs))
+        else:
+            name = f"graph{len(graphs)}"
+            graphs[name] = dump(op.body)
+            parts.append(Segment("host", 0, name, inputs, outputs))
+    return tuple(parts), graphs
+
+
+class _Values:
+    """Numbers for the tensors that segments exchange."""
+
+    def __init__(self, graph: Graph) -> None:
+        segments = [node for node in graph.nodes if isinstance(node.op, SegmentOp)]
+        read = [value for node in segments for value in node.operands] + list(graph.outputs)
+        computed = [*graph.inputs, *(value for node in segments for value in node.results)]
+        made = set(computed)
+        self.constants = list(dict.fromkeys(value for value in read if value not in made))
+        everything = [*computed, *self.constants]
+        self.number = {value: index for index, value in enumerate(everything)}
+
+    def specs(self, artifact: Artifact) -> tuple[ValueSpec, ...]:
+        offsets = dict(zip(self.constants, artifact.constants, strict=True))
+        return tuple(
+            ValueSpec(value.tensor.dtype.value, _sizes(value.type), offsets.get(value))
+            for value in self.number
+        )
+
+
+def _sizes(type: Type) -> tuple[int, ...] | None:
+    assert isinstance(type, TensorType), f"{type} cannot pass between segments"
+    return type.dims if type.is_static else None
+
+
+def _spec(value: Value, name: str) -> TensorSpec:
+    shape = (dim if isinstance(dim, int) else str(dim) for dim in value.tensor.shape)
+    return TensorSpec(name, value.tensor.dtype.value, tuple(shape))
+
+
+def _sources(artifact: Artifact, graphs: dict[str, bytes]) -> tuple[Source, ...]:
+    text = zlib.compress("\n".join(kernel.text for kernel in artifact.kernels).encode(), 9)
+    return (
+        _held("code", "code", artifact.code),
+        Source("weights", "weights", artifact.weights_nbytes, artifact.weights),
+        *(_held(name, "graph", data) for name, data in graphs.items()),
+        _held("kernels", "debug", text),
+    )
+
+
+def _held(name: str, kind: str, data: bytes) -> Source:
+    return Source(name, kind, len(data), lambda: iter([data]))
+
+
+def _report(segments: Sequence[Node], artifact: Artifact) -> dict[str, object]:
+    """The numbers of the summary; the same for the same input."""
+    by_place = {placement: _work(segments, placement) for placement in Placement}
+    device, host = by_place[Placement.device], by_place[Placement.host]
+    return {
+        "ops": device.ops + host.ops,
+        "device_ops": device.ops,
+        "host_ops": host.ops,
+        "flops": device.flops + host.flops,
+        "device_flops": device.flops,
+        "host_reasons": host.reasons,
+        "kernels": len(artifact.kernels),
+        "calls": artifact.calls,
+        "code_bytes": len(artifact.code),
+        "weights_bytes": artifact.weights_nbytes,
+        "arena_bytes": artifact.arena_nbytes,
+        "arena_lower_bound": artifact.arena_bound,
+    }
+
+
+@dataclass(frozen=True)
+class _Work:
+    ops: int
+    flops: int
+    reasons: dict[str, str]
+
+
+def _work(segments: Sequence[Node], placement: Placement) -> _Work:
+    """Source nodes and arithmetic of the segments in one place; on the host, each with why."""
+    ops = flops = 0
+    reasons: dict[str, str] = {}
+    for node in _computing(segments, placement):
+        ops += len(node.locs) or 1
+        flops += _flops(node)
+        if placement is Placement.host:
+            name = str(node.locs[0]) if node.locs else node.op.name
+            reasons[name] = refusal(node) or "its operands are on the host"
+    return _Work(ops, flops, reasons)
+
+
+def _computing(segments: Sequence[Node], placement: Placement) -> Iterator[Node]:
+    for segment in segments:
+        op = _segment(segment)
+        if op.placement is placement:
+            constant = constant_values(op.body)
+            yield from (node for node in op.body.nodes if node.results[0] not in constant)
+
+
+def _flops(node: Node) -> int:
+    types = [value.type for value in (*node.operands, *node.results)]
+    if not all(isinstance(type, TensorType) and type.is_static for type in types):
+        return 0
+    operands = tuple(value.tensor for value in node.operands)
+    return node.op.flops(operands, tuple(value.tensor for value in node.results))

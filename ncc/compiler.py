@@ -1,0 +1,221 @@
+"""The whole pipeline on one page: a model, through the phases, to a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+from onnx import ModelProto
+
+from ncc.backends.cpu.backend import kernels
+from ncc.backends.cpu.rules import refusal
+from ncc.backends.cpu.target import Target, resolve
+from ncc.bundle import Bundle, assemble
+from ncc.diagnostics import ExitCode, NccError, merge_locs
+from ncc.frontends.onnx import import_onnx
+from ncc.ir.graph import Builder, Graph, Node, Value
+from ncc.ir.op import load_ops
+from ncc.ir.ops.segment import Placement, Segment
+from ncc.ir.text.printer import to_text
+from ncc.ir.types import DType
+from ncc.ir.verify import verify
+from ncc.options import AutoCast, Options
+from ncc.passes.autocast import Mode, autocast
+from ncc.passes.canonicalize import canonicalize
+from ncc.passes.cse import cse
+from ncc.passes.dce import dce
+from ncc.passes.decompose import decompose
+from ncc.passes.fold import fold
+from ncc.passes.fold_scale import fold_scale
+from ncc.passes.fuse import constant_values
+from ncc.passes.narrow_storage import narrow_storage
+from ncc.passes.order import order
+from ncc.passes.place import place
+
+Model = str | PathLike[str] | ModelProto
+Progress = Callable[[str], None]
+
+
+def simplify(graph: Graph, options: Options, target: Target) -> Graph:
+    """The same numbers from fewer nodes."""
+    return dce(fold_scale(cse(fold(canonicalize(graph)))))
+
+
+def precision(graph: Graph, options: Options, target: Target) -> Graph:
+    """Explicit casts to the narrow type; what only rounds is stored rounded."""
+    mode = Mode(precision_mode(options, target).value)
+    if mode is Mode.none:
+        return graph
+    graph = autocast(
+        graph, mode=mode, to=DType(options.auto_cast_type), keep_fp32=options.keep_fp32
+    )
+    return cse(canonicalize(narrow_storage(cse(graph))))
+
+
+def partition(graph: Graph, options: Options, target: Target) -> Graph:
+    """Composites in parts that the backend takes, then segments of device and host."""
+    graph = cse(canonicalize(decompose(graph, takes=lambda node: refusal(node) is None)))
+    if not options.host:
+        _require_device(graph)
+    return place(graph, refusal=refusal)
+
+
+def schedule(graph: Graph, options: Options, target: Target) -> Graph:
+    """Kernels in the order that needs the least memory at once."""
+    return _each_device_body(graph, order)
+
+
+def group(graph: Graph, options: Options, target: Target) -> Graph:
+    """Nodes that run as one kernel, fused."""
+    return _each_device_body(graph, kernels)
+
+
+Phase = Callable[[Graph, Options, Target], Graph]
+
+PHASES: dict[str, Phase] = {
+    "simplify": simplify,
+    "precision": precision,
+    "place": partition,
+    "fuse": group,
+    "order": schedule,
+}
+"""By name, in order. What follows, `lower`, is the backend's: layout, memory, machine code."""
+
+
+def compile(
+    model: Model,
+    *,
+    target: str = "native",
+    auto_cast: str | None = None,
+    dims: Mapping[str, int] | None = None,
+    shapes: Mapping[str, tuple[int | str, ...]] | None = None,
+    keep_fp32: str = "",
+    host: bool = True,
+    allow_nan: bool = False,
+) -> Bundle:
+    """Compile an ONNX model, given as a path or in memory, to a bundle that can be saved.
+
+    `dims` binds symbols, `shapes` whole inputs; the other arguments are those of the command line.
+    NccError with the code and node of the problem.
+    """
+    options = Options(
+        target=target,
+        auto_cast=None if auto_cast is None else AutoCast(auto_cast),
+        dims=dims or {},
+        shapes=shapes or {},
+        keep_fp32=keep_fp32,
+        host=host,
+        allow_nan=allow_nan,
+    )
+    return compile_graph(import_model(model, options), options, source=source_name(model))
+
+
+def import_model(model: Model, options: Options) -> Graph:
+    """The graph of a model with every size bound."""
+    load_ops()
+    source = model if isinstance(model, ModelProto) else Path(model)
+    return import_onnx(
+        source, dims=options.dims, shapes=options.shapes, allow_nan=options.allow_nan
+    )
+
+
+def run_phases(
+    graph: Graph,
+    options: Options,
+    target: Target,
+    names: Sequence[str],
+    *,
+    dump: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> Graph:
+    """`graph` after the phases `names`, checked after each.
+
+    With `dump`, an existing folder, the text before and after each phase is written there.
+    """
+    _dump(graph, dump, 0, "import")
+    for index, name in enumerate(names, 1):
+        progress(name)
+        try:
+            graph = PHASES[name](graph, options, target)
+        except NccError as error:
+            raise error.located(during=name) from None
+        verify(graph)
+        _dump(graph, dump, index, name)
+    return graph
+
+
+def compile_graph(
+    graph: Graph,
+    options: Options,
+    *,
+    source: str,
+    start: str = "simplify",
+    dump: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> Bundle:
+    """The bundle of `graph`, which has been through the phases before `start`."""
+    target = resolve(options.target)
+    names = list(PHASES)[list(PHASES).index(start) :]
+    graph = run_phases(graph, options, target, names, dump=dump, progress=progress)
+    progress("lower")
+    return assemble(graph, target, source=source, options=_recorded(options, target))
+
+
+def _recorded(options: Options, target: Target) -> dict[str, object]:
+    """What the bundle says of how it was made."""
+    mode = precision_mode(options, target)
+    return {
+        "target": target.name,
+        "auto_cast": mode.value,
+        "auto_cast_type": options.auto_cast_type if mode is not AutoCast.none else "",
+        "keep_fp32": options.keep_fp32,
+        "dims": dict(sorted(options.dims.items())),
+        "shapes": {name: list(shape) for name, shape in sorted(options.shapes.items())},
+    }
+
+
+def precision_mode(options: Options, target: Target) -> AutoCast:
+    """What the user asked for, or what suits the target."""
+    if options.auto_cast is not None:
+        return options.auto_cast
+    return AutoCast.matmult if target.has_bf16_dot else AutoCast.none
+
+
+def source_name(model: Model) -> str:
+    """The name by which the bundle and its errors call the model."""
+    return "model" if isinstance(model, ModelProto) else Path(model).name
+
+
+def _each_device_body(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
+    def visit(build: Builder, node: Node) -> tuple[Value, ...] | None:
+        op = node.op
+        if not isinstance(op, Segment) or op.placement is Placement.host:
+            return None
+        return build.node(Segment(change(op.body), op.placement), *node.operands).results
+
+    return graph.rebuild(visit)
+
+
+def _require_device(graph: Graph) -> None:
+    """One error for all nodes that would run on the host, with the reason of each kind."""
+    constant = constant_values(graph)
+    refused = [
+        (node, reason)
+        for node in graph.nodes
+        if node.results[0] not in constant and (reason := refusal(node))
+    ]
+    if refused:
+        reasons = "; ".join(dict.fromkeys(reason for _, reason in refused))
+        raise NccError(
+            "host-segment",
+            f"{len(refused)} nodes have no code for the device: {reasons}",
+            exit=ExitCode.UNSUPPORTED,
+            locs=merge_locs(node.locs for node, _ in refused),
+            hint="compile without --no-host to run them on the host",
+        )
+
+
+def _dump(graph: Graph, folder: Path | None, index: int, name: str) -> None:
+    if folder is not None:
+        (folder / f"{index:02d}-{name}.ncc").write_text(to_text(graph), encoding="utf-8")
