@@ -16,6 +16,7 @@ from ncc.ir.fold import FoldingBuilder, constant_array
 from ncc.ir.graph import Value
 from ncc.ir.literal import Literal
 from ncc.ir.op import unsupported
+from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.constant import Constant
 from ncc.ir.types import DType, TensorType
 
@@ -96,6 +97,10 @@ class Context:
         """A literal with the elements of `array`, converted to `dtype` if given."""
         elements = np.asarray(array, None if dtype is None else dtype.numpy)
         return self.build(Constant(Literal.of(elements)))
+
+    def cast(self, value: Value, to: DType) -> Value:
+        """`value` as elements of type `to`; itself when it has them already."""
+        return value if value.tensor.dtype is to else self.build(Cast(to), value)
 
     def has_attr(self, name: str) -> bool:
         """Whether the node gives attribute `name`."""

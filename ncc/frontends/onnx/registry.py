@@ -13,10 +13,11 @@ import dataclasses
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
+from ncc.diagnostics import ExitCode, Loc, NccError
 from ncc.frontends.onnx.context import Context
 from ncc.ir.graph import Value
 from ncc.ir.op import Op, load_ops
@@ -49,6 +50,20 @@ def find_importer(op_type: str, opset: int, domain: str = "") -> Importer | None
 def supported_op_types() -> tuple[tuple[str, str], ...]:
     """Every (domain, op type) that has an importer, sorted."""
     return tuple(sorted(_registered()))
+
+
+def unsupported_ops(missing: Mapping[str, Sequence[Loc]]) -> NccError:
+    """The error that names every op type which cannot be imported, with the nodes that have it."""
+    counted = [f"{op_type} ({len(nodes)})" for op_type, nodes in sorted(missing.items())]
+    return NccError(
+        "unsupported-op",
+        f"{len(counted)} op types are not supported: {', '.join(counted)}"
+        if len(counted) > 1
+        else f"op type {counted[0]} is not supported",
+        exit=ExitCode.UNSUPPORTED,
+        locs=tuple(loc for _, nodes in sorted(missing.items()) for loc in nodes),
+        hint="ncc list-operators shows what is; cut the model before these nodes, or rewrite them",
+    )
 
 
 @functools.cache

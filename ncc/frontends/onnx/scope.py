@@ -15,7 +15,7 @@ from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.dtypes import onnx_dtype
 from ncc.frontends.onnx.functions import FunctionKey
 from ncc.frontends.onnx.order import live_nodes, location
-from ncc.frontends.onnx.registry import Importer, find_importer
+from ncc.frontends.onnx.registry import Importer, find_importer, unsupported_ops
 from ncc.frontends.onnx.tensors import MAX_ELEMENTS, Tensors
 from ncc.ir.fold import FoldingBuilder
 from ncc.ir.graph import Value
@@ -174,20 +174,6 @@ def initializers_of(graph: GraphProto) -> dict[str, TensorProto]:
             hint="store it dense",
         )
     return found
-
-
-def unsupported_ops(missing: Mapping[str, Sequence[Loc]]) -> NccError:
-    """The error that names every op type which cannot be imported, with the nodes that have it."""
-    counted = [f"{op_type} ({len(nodes)})" for op_type, nodes in sorted(missing.items())]
-    return NccError(
-        "unsupported-op",
-        f"{len(counted)} op types are not supported: {', '.join(counted)}"
-        if len(counted) > 1
-        else f"op type {counted[0]} is not supported",
-        exit=ExitCode.UNSUPPORTED,
-        locs=tuple(loc for _, nodes in sorted(missing.items()) for loc in nodes),
-        hint="ncc list-operators shows what is; cut the model before these nodes, or rewrite them",
-    )
 
 
 def plain_domain(domain: str) -> str:

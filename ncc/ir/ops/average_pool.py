@@ -23,10 +23,10 @@ class AveragePool(Pool):
             return np.asarray(mean, x.dtype)
 
     def counts(self, spatial: Sizes) -> Array:
-        """How many elements each mean is of: [*output], or one number for all."""
+        """How many elements each mean is of: [1, 1, *output], or one number for all."""
         if self.count_include_pad:
             return np.asarray(math.prod(self.kernel), np.float32)
-        return self._sums(np.ones((1, 1, *spatial), np.float32))[0, 0]
+        return self._sums(np.ones((1, 1, *spatial), np.float32))
 
     def _sums(self, x: Array) -> Array:
         seen = self.window.view(self.window.pad(x, 0))

@@ -1,0 +1,75 @@
+"""group_norm, instance_norm: normalise groups of channels of each sample."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ncc.ir.graph import Builder, Value
+from ncc.ir.normalize import build_standardized, standardized
+from ncc.ir.op import Array, Op, op, require
+from ncc.ir.ops.arithmetic import Add, Mul
+from ncc.ir.ops.cast import Cast
+from ncc.ir.ops.matmul import compatible
+from ncc.ir.ops.reshape import Reshape
+from ncc.ir.types import DType, TensorType
+
+
+@op("group_norm")
+class GroupNorm(Op):
+    """x [N, C, *spatial] normalised over `groups` groups of channels and all of space.
+
+    scale and bias [C] follow; https://arxiv.org/abs/1803.08494. One group per channel is instance
+    normalisation.
+    """
+
+    groups: int
+    epsilon: float
+
+    def infer(self, x: TensorType, scale: TensorType, bias: TensorType) -> TensorType:
+        require(
+            x.rank >= 2 and x.dtype.is_float,
+            f"group_norm takes floats [N, C, ...], not {x}",
+            operand=0,
+        )
+        channels = x.shape[1]
+        require(
+            self.groups > 0 and (not isinstance(channels, int) or channels % self.groups == 0),
+            f"{channels} channels do not make {self.groups} groups",
+            operand=0,
+        )
+        for index, parameter in enumerate((scale, bias), 1):
+            require(
+                parameter.rank == 1 and compatible(parameter.shape[0], channels),
+                f"{parameter} is not one number per channel of {x}",
+                operand=index,
+                label=f"needs {channels} elements",
+            )
+        return x
+
+    def eval(self, x: Array, scale: Array, bias: Array) -> Array:
+        inner = DType.of(x.dtype).compute.numpy
+        column = (-1, *(1,) * (x.ndim - 2))
+        grouped = x.astype(inner).reshape(
+            x.shape[0], self.groups, math.prod(x.shape[1:]) // self.groups
+        )
+        with np.errstate(all="ignore"):
+            unit = standardized(grouped, (2,), self.epsilon).reshape(x.shape)
+            made = unit * scale.astype(inner).reshape(column) + bias.astype(inner).reshape(column)
+        return np.asarray(made, x.dtype)
+
+    def decompose(self, build: Builder, x: Value, scale: Value, bias: Value) -> Value:
+        """Statistics over [N, groups, C / groups, *spatial], where no axis is joined."""
+        n, c, *spatial = x.tensor.dims
+        wide = Cast(x.tensor.dtype.compute)
+        grouped = build(Reshape((n, self.groups, c // self.groups, *spatial)), build(wide, x))
+        axes = tuple(range(2, 3 + len(spatial)))
+        unit = build_standardized(build, grouped, axes, self.epsilon)
+        column = Reshape((c, *(1,) * len(spatial)))
+        scale, bias = (build(column, build(wide, value)) for value in (scale, bias))
+        made = build(Mul(), build(Reshape(x.tensor.shape), unit), scale)
+        return build(Cast(x.tensor.dtype), build(Add(), made, bias))
+
+    def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
+        return 8 * results[0].size

@@ -1,0 +1,142 @@
+"""resize: the same picture with another number of elements per axis."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from ncc.ir.graph import Builder, Value
+from ncc.ir.indexing import constant
+from ncc.ir.op import Array, Op, op, require
+from ncc.ir.ops.arithmetic import Add, Mul
+from ncc.ir.ops.cast import Cast
+from ncc.ir.ops.gather import Gather
+from ncc.ir.ops.where import Where
+from ncc.ir.sampling import (
+    Coordinates,
+    Filter,
+    Interpolation,
+    Rounding,
+    Samples,
+    places,
+    samples,
+)
+from ncc.ir.scalar import cast
+from ncc.ir.types import DType, TensorType
+
+
+@op("resize")
+class Resize(Op):
+    """x sampled at `sizes[i]` places along axis i, one axis after the other.
+
+    `scales` are result size over operand size before rounding to whole elements; `starts` and
+    `ends` say which part of each axis is taken when `coordinates` is CROP, where places outside of
+    x give `extrapolation`. Linear and cubic sums are in f32 and rounded once.
+    """
+
+    sizes: tuple[int, ...]
+    scales: tuple[float, ...]
+    mode: Interpolation
+    coordinates: Coordinates
+    rounding: Rounding = Rounding.PREFER_FLOOR
+    cubic: float = -0.75
+    exclude_outside: bool = False
+    antialias: bool = False
+    extrapolation: float = 0.0
+    starts: tuple[float, ...] = ()
+    ends: tuple[float, ...] = ()
+
+    def infer(self, x: TensorType) -> TensorType:
+        require(
+            len(self.sizes) == len(self.scales) == x.rank and x.is_static,
+            f"resize of {x} needs {x.rank} sizes and scales",
+            operand=0,
+        )
+        require(
+            min(self.sizes) > 0 and min(self.scales) > 0 and x.size > 0,
+            f"cannot resize {x} to {list(self.sizes)}: sizes and scales are positive",
+        )
+        return x.with_shape(self.sizes)
+
+    def eval(self, x: Array) -> Array:
+        dtype = DType.of(x.dtype)
+        made = x if self.mode is Interpolation.NEAREST else x.astype(_inner(dtype).numpy)
+        for axis, sampled in self.axes(x.shape).items():
+            made = _sample(made, axis, sampled)
+            if self.coordinates is Coordinates.CROP:
+                mask = sampled.outside.reshape(_along(axis, made.ndim))
+                made = np.where(mask, np.asarray(self.extrapolation, made.dtype), made)
+        return cast(made, dtype)
+
+    def decompose(self, build: Builder, x: Value) -> Value:
+        """A gather with constant indices per tap and axis, times its weights."""
+        dtype = x.tensor.dtype
+        made = x if self.mode is Interpolation.NEAREST else build(Cast(_inner(dtype)), x)
+        for axis, sampled in self.axes(x.tensor.dims).items():
+            made = _build_sample(build, made, axis, sampled)
+            if self.coordinates is Coordinates.CROP and sampled.outside.any():
+                mask = sampled.outside.reshape(_along(axis, made.tensor.rank))
+                value = constant(build, self.extrapolation, made.tensor.dtype)
+                made = build(Where(), constant(build, mask, DType.bool), value, made)
+        return build(Cast(dtype), made)
+
+    def axes(self, before: tuple[int, ...]) -> dict[int, Samples]:
+        """The axes that change, and what their elements are made of."""
+        crop = self.coordinates is Coordinates.CROP
+        filter = Filter(self.mode, self.rounding, self.cubic, self.exclude_outside, self.antialias)
+        found = {}
+        for axis, (size, scale) in enumerate(zip(self.sizes, self.scales, strict=True)):
+            part = (self.starts[axis], self.ends[axis]) if crop else (0.0, 1.0)
+            if size != before[axis] or scale != 1 or part != (0.0, 1.0):
+                at = places(self.coordinates, before[axis], size, scale, part)
+                found[axis] = samples(filter, at, before[axis], scale)
+        return found
+
+    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
+        return dataclasses.replace(
+            self,
+            sizes=tuple(self.sizes[axis] for axis in perm),
+            scales=tuple(self.scales[axis] for axis in perm),
+            starts=tuple(self.starts[axis] for axis in perm if self.starts),
+            ends=tuple(self.ends[axis] for axis in perm if self.ends),
+        )
+
+    def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
+        taps = [len(sampled.indices) for sampled in self.axes(operands[0].dims).values()]
+        return 0 if self.mode is Interpolation.NEAREST else 2 * results[0].size * math.prod(taps)
+
+
+def _inner(dtype: DType) -> DType:
+    """The type of weighted sums: f32, but f64 for f64."""
+    return dtype.compute if dtype.is_float else DType.f32
+
+
+def _along(axis: int, rank: int) -> list[int]:
+    """The shape of a vector along `axis`."""
+    return [-1 if index == axis else 1 for index in range(rank)]
+
+
+def _sample(x: Array, axis: int, sampled: Samples) -> Array:
+    parts: list[Array] = [np.take(x, indices, axis) for indices in sampled.indices]
+    if sampled.weights is None:
+        return parts[0]
+    shape = _along(axis, x.ndim)
+    terms = zip(parts, sampled.weights.astype(x.dtype), strict=True)
+    return np.asarray(sum(part * weight.reshape(shape) for part, weight in terms))
+
+
+def _build_sample(build: Builder, x: Value, axis: int, sampled: Samples) -> Value:
+    parts = [
+        build(Gather(axis), x, constant(build, indices, DType.i64)) for indices in sampled.indices
+    ]
+    if sampled.weights is None:
+        return parts[0]
+    shape = _along(axis, x.tensor.rank)
+    total: Value | None = None
+    for part, weight in zip(parts, sampled.weights, strict=True):
+        term = build(Mul(), part, constant(build, weight.reshape(shape), x.tensor.dtype))
+        total = term if total is None else build(Add(), total, term)
+    assert total is not None, "a sum of no taps"
+    return total
