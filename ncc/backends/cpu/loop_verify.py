@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ncc.backends.cpu.affine import Division, Indices
+from ncc.backends.cpu.affine import Indices
 from ncc.backends.cpu.loops import (
     MAX_SCRATCH,
     REDUCTIONS,
@@ -201,8 +201,9 @@ class _Verifier:
             assert guard.dtype is DType.bool, f"the guard of {buffer.name} is no bool"
             return
         form = self._indices.affine(index)
-        bounds = self._indices.bounds(form)
-        if bounds is not None and not any(isinstance(atom, Division) for atom, _ in form.terms):
+        if all(isinstance(atom, Var) for atom, _ in form.terms):
+            bounds = self._indices.bounds(form)
+            assert bounds is not None, "loop variables are bounded"
             low, high = bounds
             inside = low >= 0 and high < buffer.size
             assert inside, f"{buffer.name}[{low} .. {high}] of {buffer.size} elements"

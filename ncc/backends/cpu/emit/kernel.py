@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ncc.backends.cpu.aliasing import shareable
 from ncc.backends.cpu.emit.code import integer
 from ncc.backends.cpu.emit.function import FunctionEmitter
 from ncc.backends.cpu.emit.memory import NOTHING_DEFINITION
-from ncc.backends.cpu.loops import Buffer, Kernel, is_parallel
+from ncc.backends.cpu.loops import Kernel, is_parallel
 from ncc.backends.cpu.target import Target
 
 
@@ -40,12 +41,14 @@ def emit_kernel(kernel: Kernel, target: Target, name: str) -> str:
 
 
 def _parameters(kernel: Kernel) -> str:
-    pointers = [f"ptr {_parameter(buffer)}%p{i}" for i, buffer in enumerate(kernel.params)]
+    """Pointers are aligned to their elements; those that may be equal are not `noalias`."""
+    pairs = shareable(kernel)
+    shared = {position for pair in pairs for position in pair}
+    pointers = [
+        f"ptr {'' if i in shared else 'noalias '}align {buffer.dtype.itemsize} %p{i}"
+        for i, buffer in enumerate(kernel.params)
+    ]
     return ", ".join([*pointers, "i64 %core", "i64 %cores"])
-
-
-def _parameter(buffer: Buffer) -> str:
-    return f"align {buffer.dtype.itemsize} "
 
 
 def attributes(target: Target) -> str:
