@@ -227,7 +227,10 @@ FORGED: dict[str, tuple[Change, str]] = {
     "negative": (assign(f"{PROGRAM}.arena_bytes", -1), "arena_bytes is -1"),
     "too large": (assign(f"{PROGRAM}.arena_bytes", 2**63), "is 9223372036854775808"),
     "bytes for text": (assign("inputs.0.name", b"x"), "inputs[0].name is a bytes, needs str"),
-    "wrong size": (assign("inputs.0.shape.0", 1.0), "inputs[0].shape[0] is a float"),
+    "wrong size": (
+        assign("inputs.0.shape.0", 1.0),
+        "inputs[0].shape[0] is a float, needs int or str",
+    ),
     "wrong list": (assign("outputs", {}), "manifest.outputs is a dict, needs list"),
     "wrong map": (assign(f"{PROGRAM}.dims", []), "dims is a list, needs dict"),
     "wrong map value": (assign(f"{PROGRAM}.dims", {"n": "1"}), "dims.n is a str, needs int"),

@@ -50,6 +50,8 @@ def _unpack(data: bytes) -> object:
 
 def _canonical(value: object, depth: int) -> object:
     """`value` as lists and maps, every map with its keys in order."""
+    if isinstance(value, SCALARS):
+        return value
     require(depth <= MAX_DEPTH, f"the manifest is nested deeper than {MAX_DEPTH}")
     if is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
@@ -58,8 +60,7 @@ def _canonical(value: object, depth: int) -> object:
         return {key: _canonical(value[key], depth + 1) for key in sorted(value)}
     if isinstance(value, list | tuple):
         return [_canonical(item, depth + 1) for item in value]
-    require(isinstance(value, SCALARS), f"the manifest holds a {type(value).__name__}")
-    return value
+    raise damaged(f"the manifest holds a {type(value).__name__}")
 
 
 class _WrongError(Exception):
@@ -82,7 +83,7 @@ def _decoder(hint: Any, newer: bool) -> Decoder:
         return _struct(hint, newer)
     origin, args = get_origin(hint), get_args(hint)
     if origin is UnionType:
-        return _union([_decoder(arg, newer) for arg in args])
+        return _union({_raw_type(arg): _decoder(arg, newer) for arg in args})
     if origin is tuple:
         return _sequence(_decoder(args[0], newer))
     if origin is dict:
@@ -137,15 +138,18 @@ def _sequence(item: Decoder) -> Decoder:
     return decode
 
 
-def _union(decoders: list[Decoder]) -> Decoder:
+def _raw_type(hint: Any) -> type:
+    """The type of msgpack data that encodes a member of a union."""
+    return list if get_origin(hint) is tuple else hint
+
+
+def _union(decoders: dict[type, Decoder]) -> Decoder:
+    names = " or ".join(kind.__name__ for kind in decoders)
+
     def decode(raw: Any) -> Any:
-        for decoder in decoders[:-1]:
-            try:
-                return decoder(raw)
-            except _WrongError as wrong:
-                if wrong.path:
-                    raise
-        return decoders[-1](raw)
+        if type(raw) not in decoders:
+            raise _WrongError(f"is a {type(raw).__name__}, needs {names}")
+        return decoders[type(raw)](raw)
 
     return decode
 

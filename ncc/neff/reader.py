@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from os import PathLike
 from types import TracebackType
@@ -13,7 +13,7 @@ from types import TracebackType
 from ncc.neff import header as headers
 from ncc.neff.codec import decode_manifest
 from ncc.neff.errors import reading, require
-from ncc.neff.format import ALIGNMENTS, HEADER_SIZE, MINOR, Header, Manifest, Section, data_start
+from ncc.neff.format import HEADER_SIZE, MINOR, Header, Manifest, Section, data_start
 from ncc.neff.verify import check_digest, check_manifest
 
 CHUNK = 1 << 20
@@ -48,12 +48,11 @@ class Bundle:
             check_digest(section, [data])
         return data
 
-    def verify(self, kinds: Collection[str] = tuple(ALIGNMENTS)) -> None:
-        """Check the digest of every section of these kinds; NccError (integrity)."""
+    def verify(self) -> None:
+        """Check the digest of every section; NccError (integrity)."""
         with reading(self.path):
             for section in self.manifest.sections:
-                if section.kind in kinds:
-                    check_digest(section, self.chunks(section))
+                check_digest(section, self.chunks(section))
 
     def close(self) -> None:
         """Close the file; what was mapped from it stays."""

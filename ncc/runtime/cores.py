@@ -31,10 +31,10 @@ def default_cores() -> int:
     """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = os.environ.get(VARIABLE, "")
-    return min(usable or 1, checked(text, VARIABLE) if text else MAX_CORES)
+    return min(usable or 1, core_count(text, VARIABLE) if text else MAX_CORES)
 
 
-def checked(cores: int | str, what: str) -> int:
+def core_count(cores: int | str, what: str) -> int:
     """`cores` as a number; NccError (usage) unless it is in 1..MAX_CORES."""
     try:
         number = int(cores)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from ncc.diagnostics import NccError
 from ncc.neff.errors import incompatible
 from ncc.neff.format import Variant
 
@@ -46,17 +45,14 @@ def this_host() -> Host:
 
 def choose(variants: Sequence[Variant], host: Host) -> Variant:
     """The first variant that `host` can run; NccError (incompatible) with what each one lacks."""
-    reasons = {variant.target: host.lacks(variant) for variant in variants}
+    reasons = []
     for variant in variants:
-        if not host.lacks(variant):
+        lacking = host.lacks(variant)
+        if not lacking:
             return variant
-    raise _refused(reasons)
-
-
-def _refused(reasons: dict[str, str]) -> NccError:
-    listed = "; ".join(f"{target} {reason}" for target, reason in reasons.items())
-    return incompatible(
-        f"this CPU cannot run the bundle: {listed}",
+        reasons.append(f"{variant.target} {lacking}")
+    raise incompatible(
+        f"this CPU cannot run the bundle: {'; '.join(reasons)}",
         "compile for a target that this CPU supports (--target), or run it on another machine",
     )
 

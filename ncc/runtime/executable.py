@@ -103,7 +103,7 @@ class Executable:
             for index, spec in enumerate(program.values)
             if spec.offset is not None
         }
-        workspace = self._idle.pop() if self._idle else Workspace(self._arena_bytes)
+        workspace = self._workspace()
         for segment in program.segments:
             given = [values[index] for index in segment.inputs]
             specs = [program.values[index] for index in segment.outputs]
@@ -115,6 +115,12 @@ class Executable:
         if len(self._idle) < IDLE_WORKSPACES:
             self._idle.append(workspace)
         return values
+
+    def _workspace(self) -> Workspace:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Workspace(self._arena_bytes)
 
     def _weight(self, spec: ValueSpec, offset: int) -> Array:
         """A view of a weight in place; read-only."""

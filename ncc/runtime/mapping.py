@@ -48,9 +48,10 @@ class Mapping:
             release.atexit = False
 
     def view(self) -> memoryview:
-        """The mapped bytes, read-only; valid while the mapping is referenced."""
+        """The mapped bytes, read-only; they stay mapped while it, or an array of it, lives."""
         array = ctypes.c_ubyte * self.size
         whole = array.from_address(self.address) if self.size else array()
+        whole.mapping = self  # type: ignore[attr-defined]  # what the view refers to, it keeps
         return memoryview(whole).cast("B").toreadonly()
 
     def allow_execution(self) -> None:

@@ -13,7 +13,7 @@ from ncc.diagnostics import ExitCode, NccError
 from ncc.neff.errors import reading
 from ncc.neff.format import Manifest, Program, TensorSpec, Variant
 from ncc.neff.reader import open_bundle
-from ncc.runtime.cores import checked, default_cores
+from ncc.runtime.cores import core_count, default_cores
 from ncc.runtime.cpu import Host, choose, this_host
 from ncc.runtime.executable import Executable
 from ncc.runtime.tensors import Array, Signature
@@ -115,7 +115,7 @@ class Model:
         if executable is None:
             raise NccError("closed", "the model was closed", exit=ExitCode.USAGE)
         arrays = self._signature.bind(given, named)
-        count = self.cores if cores is None else checked(cores, "cores")
+        count = self.cores if cores is None else core_count(cores, "cores")
         return executable.run(self._program(arrays), arrays, count)
 
     def _program(self, arrays: list[Array]) -> Program:
