@@ -68,6 +68,25 @@ def _foldable(node: Node, limit: int | None) -> bool:
     )
 
 
+def fold_node(build: Builder, node: Node) -> tuple[Value, ...] | None:
+    """Append literals in the place of a node over literals with small results; else None."""
+    source = isinstance(node.op, Constant | Weight)
+    if source or not _foldable(node, INLINE_LIMIT) or not all(map(is_literal, node.operands)):
+        return None
+    arrays = evaluate(node, tuple(literal(value) for value in node.operands))
+    return tuple(
+        build(Constant(_literal_of(array, value.tensor)), locs=node.locs)
+        for array, value in zip(arrays, node.results, strict=True)
+    )
+
+
+def _literal_of(array: Any, type: TensorType) -> Literal:
+    made = Literal.of(np.asarray(array))
+    same = made.type.dtype.numpy == type.dtype.numpy and made.type.shape == type.shape
+    assert same, f"an op that says {type} evaluates to {made.type}"
+    return Literal(type, made.data)
+
+
 class FoldingBuilder(Builder):
     """A builder that evaluates small expressions over literals as it appends.
 
@@ -76,8 +95,5 @@ class FoldingBuilder(Builder):
 
     def __call__(self, op: Op, *operands: Value, locs: Locs | None = None) -> Value:
         made = self.make(op, operands, self.locs if locs is None else locs)
-        small = _foldable(made, INLINE_LIMIT) and not isinstance(op, Constant | Weight)
-        if not (small and all(is_literal(value) for value in operands)):
-            return self.append(made).result
-        (array,) = evaluate(made, tuple(literal(value) for value in operands))
-        return self.node(Constant(Literal.of(np.asarray(array))), locs=made.locs).result
+        (result,) = fold_node(self, made) or self.append(made).results
+        return result

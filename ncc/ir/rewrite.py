@@ -3,8 +3,8 @@
     @rule(P(Add, P(MatMul, V("x"), V("w"), once=True), V("bias")))
     def matmul_bias(build, x, w, bias): ...
 
-The body gets the bound names it asks for by parameter name: values for `V`, ops for `bind`. It
-returns the replacement, or `Skip(reason)`.
+The body gets the bound names it asks for by parameter name: values for `V`, `C` and `D`, ops for
+`bind`. It returns the replacement, or `Skip(reason)`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,13 @@ class C:
 
 
 @dataclass(frozen=True, slots=True)
+class D:
+    """Matches and binds a value that depends on an input of the graph, or on chance."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class P:
     """Matches the result of a node with one of the given ops and matching operands.
 
@@ -70,7 +77,7 @@ class P:
                 object.__setattr__(self, name, value)
 
 
-Pattern = V | C | P
+Pattern = V | C | D | P
 
 
 @dataclass(frozen=True)
@@ -246,8 +253,10 @@ class _Match:
         self.blocked: Skip | None = None
 
     def value(self, pattern: Pattern, value: Value) -> bool:
-        if isinstance(pattern, C) and value not in self.facts.constant:
-            return False
+        if isinstance(pattern, C | D):
+            wanted = isinstance(pattern, C)
+            if (value in self.facts.constant) is not wanted:
+                return False
         if not isinstance(pattern, P):
             return self.names.setdefault(pattern.name, value) is value
         if value.node is None or len(value.node.results) != 1:

@@ -84,16 +84,17 @@ def per_class(function: Callable[[type], T]) -> Callable[[type], T]:
 def kinds(cls: type) -> Mapping[str, Kind]:
     """The kind of each field of an op (or record), in the order of the fields."""
     hints = typing.get_type_hints(cls)
-    return {field.name: _kind(hints[field.name]) for field in dataclasses.fields(cls)}
+    return {field.name: kind_of(hints[field.name]) for field in dataclasses.fields(cls)}
 
 
-def _kind(hint: Any) -> Kind:
+def kind_of(hint: Any) -> Kind:
+    """The kind that a type hint names."""
     if hint in _NAMED:
         return _NAMED[hint]
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
         many = len(inner) == 2 and inner[1] is Ellipsis
-        return Many(_kind(inner[0])) if many else Each(tuple(_kind(item) for item in inner))
+        return Many(kind_of(inner[0])) if many else Each(tuple(kind_of(item) for item in inner))
     if origin in (types.UnionType, typing.Union):
         return _maybe(inner)
     assert isinstance(hint, type), f"an attribute cannot be a {hint}"
@@ -108,7 +109,7 @@ def _maybe(members: tuple[Any, ...]) -> Kind:
     rest = [member for member in members if member is not types.NoneType]
     union = functools.reduce(lambda a, b: a | b, rest)
     assert len(rest) < len(members), f"an attribute cannot be a {union}"
-    return Maybe(_kind(union))
+    return Maybe(kind_of(union))
 
 
 def holds(kind: Kind, value: Any) -> bool:

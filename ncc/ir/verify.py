@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ncc.ir.graph import Graph, Node, Value
+from ncc.ir.schema import arity, holds, kinds
 
 
 @dataclass(frozen=True)
@@ -17,23 +18,45 @@ class Spec:
 
 
 def verify(graph: Graph, spec: Spec | None = None) -> None:
-    """Assert that `graph` is well formed and keeps to `spec`; a failure is our own bug."""
+    """Assert that `graph` is well formed and keeps to `spec`; a failure is our own bug.
+
+    Graphs that nodes hold are verified too; the spec is about the nodes of `graph` alone.
+    """
     defined: set[Value] = set(graph.inputs)
-    names = [value.name for value in graph.inputs]
-    assert len(set(names)) == len(names), f"@{graph.name}: two inputs share a name"
+    _verify_names([value.name for value in graph.inputs], f"@{graph.name}: two inputs")
     for node in graph.nodes:
-        _verify_node(node, defined)
+        where = f"@{graph.name}: {node.op.name}"
+        _verify_node(node, defined, where)
         if spec is not None and (reason := spec.allows(node)):
-            raise AssertionError(f"@{graph.name} after {spec.name}: {node.op.name}: {reason}")
+            raise AssertionError(f"{where} after {spec.name}: {reason}")
         defined.update(node.results)
     for value in graph.outputs:
         assert value in defined, f"@{graph.name} returns a value that it does not define"
+    outputs = [name for name in graph.output_names if name]
+    _verify_names(outputs, f"@{graph.name}: two outputs")
 
 
-def _verify_node(node: Node, defined: set[Value]) -> None:
+def _verify_names(names: list[str], what: str) -> None:
+    assert len(set(names)) == len(names), f"{what} share a name"
+
+
+def _verify_node(node: Node, defined: set[Value], where: str) -> None:
     for value in node.operands:
-        assert value in defined, f"{node.op.name} reads a value before it is defined"
+        assert value in defined, f"{where} reads a value before it is defined"
+    for value in node.results:
+        assert value not in defined, f"{where} defines a value again"
+    takes = arity(type(node.op))
+    assert takes.takes(len(node.operands)), f"{where} takes {takes}, not {len(node.operands)}"
+    _verify_attributes(node, where)
     inferred = node.op.infer(*(value.type for value in node.operands))
     types = inferred if isinstance(inferred, tuple) else (inferred,)
     held = tuple(value.type for value in node.results)
-    assert types == held, f"{node.op.name} is typed {held}, its op says {types}"
+    assert types == held, f"{where} is typed {held}, its op says {types}"
+
+
+def _verify_attributes(node: Node, where: str) -> None:
+    for name, kind in kinds(type(node.op)).items():
+        value = getattr(node.op, name)
+        assert holds(kind, value), f"{where} has {name} = {value!r}, which is no {kind}"
+        if isinstance(value, Graph):
+            verify(value)

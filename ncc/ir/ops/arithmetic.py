@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from ncc.ir.fold import is_literal, number
+from ncc.ir.fold import number
 from ncc.ir.graph import Builder, Node, Value
 from ncc.ir.literal import Literal
 from ncc.ir.op import Array, Elementwise, Op, op
 from ncc.ir.ops.constant import Constant
-from ncc.ir.rewrite import P, Skip, V, canonical
+from ncc.ir.rewrite import C, D, P, Skip, V, canonical
 from ncc.ir.scalar import Math, Scalar
 
 
@@ -74,12 +74,10 @@ NEUTRAL: dict[type[Op], float] = {Add: -0.0, Sub: 0.0, Mul: 1.0, Div: 1.0}
 """x op NEUTRAL[op] is x, bit for bit; x + 0.0 is not, for it turns -0.0 into 0.0."""
 
 
-@canonical(P(COMMUTATIVE, P(Constant), V("x"), node="node"))
-def constant_to_the_right(build: Builder, node: Node, x: Value) -> Value | Skip:
+@canonical(P(COMMUTATIVE, C("c"), D("x"), node="node"))
+def constant_to_the_right(build: Builder, node: Node, c: Value, x: Value) -> Value:
     """add(c, x) -> add(x, c), so that other rules need one order only."""
-    if is_literal(x):
-        return Skip("both operands are constants")
-    return build(node.op, x, node.operands[0])
+    return build(node.op, x, c)
 
 
 @canonical(P(tuple(NEUTRAL), V("x"), P(Constant, node="c"), node="node"))

@@ -2,8 +2,7 @@
 
 from ncc.ir.op import Elementwise, op
 from ncc.ir.ops.arithmetic import constant_to_the_right
-from ncc.ir.ops.constant import Constant
-from ncc.ir.rewrite import P, V, canonical
+from ncc.ir.rewrite import C, D, P, canonical
 from ncc.ir.scalar import Math, Scalar
 
 
@@ -23,4 +22,4 @@ class Max(Elementwise):
         return m.max(a, b)
 
 
-canonical(P((Min, Max), P(Constant), V("x"), node="node"))(constant_to_the_right.body)
+canonical(P((Min, Max), C("c"), D("x"), node="node"))(constant_to_the_right.body)

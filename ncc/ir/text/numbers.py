@@ -42,14 +42,39 @@ def _element_texts(literal: Literal) -> list[str]:
 
 def float_texts(flat: Array) -> list[str]:
     """One text per element of a one-dimensional array of floats."""
-    native = flat.dtype.kind == "f"
-    texts = [str(value) if native else repr(float(value)) for value in flat]
-    width = flat.dtype.itemsize
-    bits = flat.view(f"u{width}")
-    read = np.array([float(text) for text in texts], np.float64).astype(flat.dtype)
-    for index in np.flatnonzero(read.view(f"u{width}") != bits):
-        texts[index] = f"0x{int(bits[index]):0{2 * width}x}"
+    texts = [str(value) for value in flat] if flat.dtype in NATIVE else _short_texts(flat)
+    bits = _bits(flat)
+    for index in np.flatnonzero(_read_bits(texts, flat.dtype) != bits):
+        texts[index] = f"0x{int(bits[index]):0{2 * flat.dtype.itemsize}x}"
     return texts
+
+
+NATIVE = (np.float16, np.float32, np.float64)
+"""The types whose `str` is the shortest decimal."""
+
+
+def _short_texts(flat: Array) -> list[str]:
+    """The decimals with the fewest digits that read back to the elements."""
+    texts = [""] * flat.size
+    left = np.arange(flat.size)
+    for digits in range(1, 6):
+        tried = [_with_point(f"{float(value):.{digits}g}") for value in flat[left]]
+        for index, text in zip(left, tried, strict=True):
+            texts[index] = text
+        left = left[_read_bits(tried, flat.dtype) != _bits(flat[left])]
+    return texts
+
+
+def _with_point(text: str) -> str:
+    return f"{text}.0" if text.lstrip("-").isdigit() else text
+
+
+def _bits(flat: Array) -> Array:
+    return flat.view(f"u{flat.dtype.itemsize}")
+
+
+def _read_bits(texts: Sequence[str], dtype: np.dtype[Any]) -> Array:
+    return _bits(np.array([float(text) for text in texts], np.float64).astype(dtype))
 
 
 def float_text(value: float) -> str:
@@ -74,7 +99,7 @@ def read_literal(type: TensorType, elements: Any) -> Literal:
     if not type.is_static:
         raise ValueError(f"a literal needs numbers for sizes, not {type_text(type)}")
     if not isinstance(elements, list):
-        return _literal(type, np.broadcast_to(_array([elements], type.dtype), type.dims))
+        return _literal(type, np.broadcast_to(_array([elements], type.dtype)[0], type.dims))
     flat, shape = _flatten(elements)
     if shape != type.dims and shape != (type.size,):
         shown = f"[{', '.join(map(str, shape))}]"

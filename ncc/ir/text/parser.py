@@ -75,8 +75,9 @@ class _Parser:
         for statement in block.nodes:
             node = build.append(self.node(build, statement, scope, file))
             if len(node.results) != len(statement.results):
-                message = f"{node.op.name} has {len(node.results)} results"
-                raise self.source.error(statement.op, message)
+                count = len(node.results)
+                message = f"{node.op.name} has {count} result{'' if count == 1 else 's'}"
+                raise self.source.error(statement.op, f"{message}, not {len(statement.results)}")
             for token, value in zip(statement.results, node.results, strict=True):
                 self.define(scope, token, value)
         outputs = [self.find(scope, token) for token, _ in block.outputs]

@@ -34,7 +34,10 @@ def quote(text: str) -> str:
 
 def unquote(text: str) -> str:
     """The inverse of `quote`; ValueError for an unknown escape."""
-    return str(json.loads(text, strict=False))
+    try:
+        return str(json.loads(text, strict=False))
+    except json.JSONDecodeError:
+        raise ValueError(f"{text} has an unknown escape") from None
 
 
 def word(text: str) -> str:
@@ -62,10 +65,14 @@ def size_text(dim: Dim) -> str:
     """`3`, `n`, `2*n-1`, `?`."""
     if not isinstance(dim, Affine):
         return str(dim)
-    plain = (_symbol_text(name) for name, _ in dim.terms)
-    return str(
-        Affine(tuple(zip(plain, (factor for _, factor in dim.terms), strict=True)), dim.const)
-    )
+    parts = [_term_text(name, factor) for name, factor in dim.terms]
+    parts += [str(dim.const)] if dim.const or not parts else []
+    signed = [part if part.startswith("-") else f"+{part}" for part in parts]
+    return "".join(signed).removeprefix("+")
+
+
+def _term_text(name: str, factor: int) -> str:
+    return _symbol_text(name) if factor == 1 else f"{factor}*{_symbol_text(name)}"
 
 
 def _symbol_text(name: str) -> str:
