@@ -33,7 +33,10 @@ def cast_like(ctx: Context) -> Value:
 
 
 def convert(ctx: Context, value: Value, dtype: DType) -> Value:
-    """`value` as `dtype`; 8-bit floats saturate unless the node says otherwise."""
+    """`value` as `dtype`.
+
+    8-bit floats saturate unless the node says otherwise; of 4-bit integers the high bits go.
+    """
     source = value.tensor.dtype
     if source is dtype:
         return value
@@ -43,12 +46,11 @@ def convert(ctx: Context, value: Value, dtype: DType) -> Value:
             hint="convert strings before the model or after it",
         )
     if dtype in FLOAT8 and ctx.attr("saturate", 1):
-        value = ctx.build(Clip(*limits(dtype)), value if source.is_float else _wide(ctx, value))
+        wide = value if source.is_float else ctx.cast(value, DType.f32)
+        value = ctx.build(Clip(*limits(dtype)), wide)
+    if dtype in {DType.i4, DType.u4}:
+        value = ctx.cast(value, DType.i8)
     return ctx.build(Cast(dtype), value)
-
-
-def _wide(ctx: Context, value: Value) -> Value:
-    return ctx.build(Cast(DType.f32), value)
 
 
 @importer("BitCast")
@@ -62,7 +64,7 @@ def quantize_linear(ctx: Context) -> Value:
     x, scale, zero = ctx[0], ctx[1], ctx.operand(2)
     to = zero.tensor.dtype if zero else ctx.attr_dtype("output_dtype", DType.u8)
     if not x.tensor.dtype.is_float or x.tensor.dtype is not scale.tensor.dtype:
-        x, scale = _wide(ctx, x), _wide(ctx, scale)
+        x, scale = ctx.cast(x, DType.f32), ctx.cast(scale, DType.f32)
     if zero is None:
         zero = ctx.const(np.zeros(()), to)
     return ctx.build(Quantize(to), x, _spread(ctx, scale), _spread(ctx, zero))
@@ -74,9 +76,8 @@ def dequantize_linear(ctx: Context) -> Value:
     if zero is None:
         zero = ctx.const(np.zeros(()), x.tensor.dtype)
     to = ctx.attr_dtype("output_dtype", scale.tensor.dtype)
-    if to is not scale.tensor.dtype:
-        scale = ctx.build(Cast(to), scale)
-    return ctx.build(Dequantize(), x, _spread(ctx, scale), _spread(ctx, zero))
+    scale = _spread(ctx, ctx.cast(scale, to))
+    return ctx.build(Dequantize(), x, scale, _spread(ctx, zero))
 
 
 def _spread(ctx: Context, value: Value) -> Value:

@@ -13,7 +13,6 @@ from ncc.ir.fold import number
 from ncc.ir.graph import Value
 from ncc.ir.op import Op
 from ncc.ir.ops.arithmetic import Add, Div, Mul
-from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.clip import Clip
 from ncc.ir.ops.extremum import Max, Min
 from ncc.ir.ops.logic import Shl, Shr
@@ -28,16 +27,12 @@ def power(ctx: Context) -> Value:
     base, exponent = ctx[0], ctx[1]
     dtype = ctx.type(0).dtype
     if dtype.is_float:
-        return ctx.build(Pow(), base, _cast(ctx, exponent, dtype))
+        return ctx.build(Pow(), base, ctx.cast(exponent, dtype))
     if ctx.type(1).shape == () and number(exponent) in {2, 3}:
         square = ctx.build(Mul(), base, base)
         return square if number(exponent) == 2 else ctx.build(Mul(), square, base)
-    wide = ctx.build(Pow(), _cast(ctx, base, DType.f64), _cast(ctx, exponent, DType.f64))
-    return _cast(ctx, wide, dtype)
-
-
-def _cast(ctx: Context, value: Value, dtype: DType) -> Value:
-    return value if value.tensor.dtype is dtype else ctx.build(Cast(dtype), value)
+    wide = ctx.build(Pow(), ctx.cast(base, DType.f64), ctx.cast(exponent, DType.f64))
+    return ctx.cast(wide, dtype)
 
 
 @importer("Mod")
@@ -47,8 +42,14 @@ def modulo(ctx: Context) -> Value:
 
 @importer("BitShift")
 def bit_shift(ctx: Context) -> Value:
-    left = ctx.need_attr("direction") == "LEFT"
-    return ctx.build(Shl() if left else Shr(), ctx[0], ctx[1])
+    """Signed integers shifted right by their width or more leave only the sign."""
+    dtype = ctx.type(0).dtype
+    if ctx.need_attr("direction") == "LEFT":
+        return ctx.build(Shl(), ctx[0], ctx[1])
+    if not dtype.is_signed_int:
+        return ctx.build(Shr(), ctx[0], ctx[1])
+    most = ctx.const(8 * dtype.itemsize - 1, dtype)
+    return ctx.build(Shr(), ctx[0], ctx.build(Min(), ctx[1], most))
 
 
 @importer("Max", "Min", "Sum")

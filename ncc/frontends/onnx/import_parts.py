@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,12 +13,16 @@ from ncc.frontends.onnx.registry import importer
 from ncc.ir.fold import constant_array
 from ncc.ir.graph import Value
 from ncc.ir.indexing import part
-from ncc.ir.op import require, unsupported
+from ncc.ir.op import require
+from ncc.ir.ops.arithmetic import Add, Div, Mul, Sub
 from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.concat import Concat
+from ncc.ir.ops.cumulative import Cumsum
 from ncc.ir.ops.dynamic_reshape import DynamicTile, length
 from ncc.ir.ops.dynamic_slice import DynamicSlice, clamped
+from ncc.ir.ops.extremum import Min
 from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.shape import ShapeOf
 from ncc.ir.types import DType
 
 
@@ -31,58 +36,84 @@ def concat(ctx: Context) -> Value:
 def split(ctx: Context) -> tuple[Value, ...]:
     """Sizes as given (an attribute before opset 13), else equal ones, the last may be smaller."""
     axis = axis_of(ctx.attr("axis", 0), ctx.type(0).rank)
-    whole = ctx.type(0).shape[axis]
-    if not isinstance(whole, int):
-        raise unsupported(f"Split of an axis of {ctx.type(0)} whose size the data decides")
-    given = ctx.attr("split")
+    whole, sizes = ctx.type(0).shape[axis], ctx.attr("split")
     if ctx.operand(1) is not None:
-        given = ctx.need_constant(1, "split").tolist()
-    count = ctx.attr("num_outputs", ctx.outputs)
-    each = -(-whole // count)
-    sizes = given or [max(min(each, whole - index * each), 0) for index in range(count)]
+        sizes = ctx.constant(1)
+        if sizes is None:
+            ends = ctx.build(Cumsum(0), ctx[1])
+            return _cut(ctx, axis, ctx.build(Sub(), ends, ctx[1]), ends)
+    if not isinstance(whole, int):
+        return _equal_parts(ctx, axis)
+    if sizes is None:
+        each = -(-whole // ctx.attr("num_outputs", ctx.outputs))
+        sizes = [max(min(each, whole - index * each), 0) for index in range(ctx.outputs)]
     require(
         sum(sizes) == whole and min(sizes) >= 0 and len(sizes) == ctx.outputs,
         f"{ctx.type(0)} split along axis {axis} into {ctx.outputs} parts of {list(sizes)}",
         operand=0,
         label=f"has {whole} along axis {axis}",
     )
-    starts = [sum(sizes[:index]) for index in range(len(sizes))]
-    pairs = zip(starts, sizes, strict=True)
+    starts = itertools.accumulate(map(int, sizes), initial=0)
+    pairs = zip(starts, map(int, sizes), strict=False)
     return tuple(part(ctx.build, ctx[0], axis, start, size) for start, size in pairs)
+
+
+def _equal_parts(ctx: Context, axis: int) -> tuple[Value, ...]:
+    """Split where the data decides how long the axis is."""
+    count = ctx.outputs
+    whole = part(ctx.build, ctx.build(ShapeOf(), ctx[0]), 0, axis, 1)
+    rounded_up = ctx.build(Add(), whole, ctx.const(count - 1, DType.i64))
+    each = ctx.build(Div(), rounded_up, ctx.const(count, DType.i64))
+    starts, ends = (
+        ctx.build(Min(), ctx.build(Mul(), ctx.const(places, DType.i64), each), whole)
+        for places in (np.arange(count), np.arange(1, count + 1))
+    )
+    return _cut(ctx, axis, starts, ends)
+
+
+def _cut(ctx: Context, axis: int, starts: Value, ends: Value) -> tuple[Value, ...]:
+    """The parts of operand 0 that two lists name by their bounds."""
+    one, cut = ctx.const([1], DType.i64), DynamicSlice((axis,))
+    return tuple(
+        ctx.build(cut, ctx[0], *(part(ctx.build, x, 0, index, 1) for x in (starts, ends)), one)
+        for index in range(ctx.outputs)
+    )
 
 
 @importer("Slice")
 def slice_attributes(ctx: Context) -> Value:
     starts, ends = ctx.need_attr("starts"), ctx.need_attr("ends")
     axes = axes_of(ctx.attr("axes", range(len(starts))), ctx.type(0).rank)
-    return _sliced(ctx, axes, starts, ends, [1] * len(starts))
+    return _sliced(ctx, axes, (starts, ends, [1] * len(starts)))
 
 
 @importer("Slice", since=10)
 def slice_operands(ctx: Context) -> Value:
     x, count = ctx.type(0), length(ctx.type(1), 1)
-    given = range(count) if ctx.operand(3) is None else ctx.need_constant(3, "axes").tolist()
-    axes = axes_of(given, x.rank)
     steps = ctx.operand(4) or ctx.const(np.ones(count), DType.i64)
+    given = np.arange(count) if ctx.operand(3) is None else ctx.constant(3)
+    if given is None:
+        return ctx.build(DynamicSlice(), ctx[0], ctx[1], ctx[2], steps, ctx[3])
+    axes = axes_of(given.tolist(), x.rank)
     bounds = [constant_array(value) for value in (ctx[1], ctx[2], steps)]
     known = [bound.tolist() for bound in bounds if bound is not None]
-    if len(known) < len(bounds) or not all(isinstance(x.shape[axis], int) for axis in axes):
+    if len(known) < len(bounds):
         return ctx.build(DynamicSlice(axes), ctx[0], ctx[1], ctx[2], steps)
-    return _sliced(ctx, axes, *known)
+    return _sliced(ctx, axes, known)
 
 
-def _sliced(
-    ctx: Context,
-    axes: Sequence[int],
-    starts: Sequence[int],
-    ends: Sequence[int],
-    steps: Sequence[int],
-) -> Value:
+def _sliced(ctx: Context, axes: Sequence[int], bounds: Sequence[Sequence[int]]) -> Value:
+    """Operand 0 cut along each of `axes` by the starts, ends and steps in `bounds`."""
     value = ctx[0]
-    require(0 not in steps, "a slice with step 0")
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        first, size = clamped(start, end, step, value.tensor.dims[axis])
-        value = part(ctx.build, value, axis, first, size, step)
+    sizes = [value.tensor.shape[axis] for axis in axes]
+    if not all(isinstance(size, int) for size in sizes):
+        lists = (ctx.const(numbers, DType.i64) for numbers in bounds)
+        return ctx.build(DynamicSlice(tuple(axes)), value, *lists)
+    require(0 not in bounds[2], "a slice with step 0")
+    for axis, size, start, end, step in zip(axes, sizes, *bounds, strict=True):
+        assert isinstance(size, int)
+        first, count = clamped(start, end, step, size)
+        value = part(ctx.build, value, axis, first, count, step)
     return value
 
 

@@ -9,8 +9,13 @@ from ncc.ir.graph import Value
 from ncc.ir.op import Op
 from ncc.ir.ops.argmax import Argmax, Argmin
 from ncc.ir.ops.arithmetic import Abs, Add, Mul, Sub
-from ncc.ir.ops.cast import Cast
-from ncc.ir.ops.cumulative import Cumprod, Cumsum
+from ncc.ir.ops.cumulative import Cumprod, Cumsum, Cumulative
+from ncc.ir.ops.dynamic_axes import (
+    Combination,
+    DynamicCumulative,
+    DynamicReduce,
+    DynamicSqueeze,
+)
 from ncc.ir.ops.exponential import Exp, Log
 from ncc.ir.ops.isnan import Isinf
 from ncc.ir.ops.power import Sqrt
@@ -28,10 +33,14 @@ PLAIN: dict[str, type[Reduce]] = {
 }
 
 
+Axes = tuple[int, ...] | Value
+"""Axes in order, or a list of them that the data decides."""
+
+
 @importer(*PLAIN)
 def reduce(ctx: Context) -> Value:
     axes = _axes(ctx)
-    return ctx[0] if axes is None else _reduce(ctx, PLAIN[ctx.node.op_type], ctx[0], axes)
+    return ctx[0] if axes is None else _reduced(ctx, PLAIN[ctx.node.op_type], ctx[0], axes)
 
 
 TERMS: dict[str, Op | None] = {
@@ -47,13 +56,13 @@ TERMS: dict[str, Op | None] = {
 def reduce_of_terms(ctx: Context) -> Value:
     axes, name, dtype = _axes(ctx), ctx.node.op_type, ctx.type(0).dtype
     after = TERMS[name]
-    x = _converted(ctx, ctx[0], dtype if dtype.is_int and after is None else _wide(dtype))
+    x = ctx.cast(ctx[0], dtype if dtype.is_int and after is None else _wide(dtype))
     if name == "ReduceL1":
         x = ctx.build(Abs(), x)
     elif name != "ReduceLogSum":
         x = ctx.build(Mul(), x, x)
-    total = x if axes is None else _reduce(ctx, ReduceSum, x, axes)
-    return _converted(ctx, ctx.build(after, total) if after else total, dtype)
+    total = x if axes is None else _reduced(ctx, ReduceSum, x, axes)
+    return ctx.cast(ctx.build(after, total) if after else total, dtype)
 
 
 @importer("ReduceLogSumExp")
@@ -62,16 +71,11 @@ def reduce_log_sum_exp(ctx: Context) -> Value:
     axes, dtype = _axes(ctx), ctx.type(0).dtype
     if axes is None:
         return ctx[0]
-    x = _converted(ctx, ctx[0], _wide(dtype))
-    top = ctx.build(ReduceMax(axes), x)
-    zero = ctx.const(0, x.tensor.dtype)
-    top = ctx.build(Where(), ctx.build(Isinf(), top), zero, top)
-    total = ctx.build(ReduceSum(axes), ctx.build(Exp(), ctx.build(Sub(), x, top)))
-    result = ctx.build(Add(), ctx.build(Log(), total), top)
-    if not ctx.attr("keepdims", 1):
-        kept = [dim for axis, dim in enumerate(result.tensor.shape) if axis not in axes]
-        result = ctx.build(Reshape(tuple(kept)), result)
-    return _converted(ctx, result, dtype)
+    x = ctx.cast(ctx[0], _wide(dtype))
+    top = _finite(ctx, _reduced(ctx, ReduceMax, x, axes, keepdims=True))
+    terms = ctx.build(Exp(), ctx.build(Sub(), x, top))
+    total = ctx.build(Log(), _reduced(ctx, ReduceSum, terms, axes))
+    return ctx.cast(ctx.build(Add(), total, _dropped(ctx, top, axes)), dtype)
 
 
 def _wide(dtype: DType) -> DType:
@@ -79,30 +83,46 @@ def _wide(dtype: DType) -> DType:
     return dtype.compute if dtype.is_float else DType.f64
 
 
-def _converted(ctx: Context, x: Value, dtype: DType) -> Value:
-    return x if x.tensor.dtype is dtype else ctx.build(Cast(dtype), x)
+def _finite(ctx: Context, x: Value) -> Value:
+    return ctx.build(Where(), ctx.build(Isinf(), x), ctx.const(0, x.tensor.dtype), x)
 
 
-def _axes(ctx: Context) -> tuple[int, ...] | None:
-    """The axes to reduce, in order: an attribute, later an operand; all of them when left out.
+def _axes(ctx: Context) -> Axes | None:
+    """What to reduce along: an attribute, later an operand; everything when left out or empty.
 
     None when the node leaves its operand as it is (`noop_with_empty_axes`).
     """
-    rank = ctx.type(0).rank
-    given = ctx.attr("axes")
-    if given is None and ctx.operand(1) is not None:
-        given = ctx.need_constant(1, "axes").tolist()
+    rank, given = ctx.type(0).rank, ctx.attr("axes")
+    if ctx.operand(1) is not None and ctx.type(1).shape != (0,):
+        known = ctx.constant(1)
+        if known is None:
+            return ctx[1]
+        given = known.ravel().tolist()
     if not given:
         return None if ctx.attr("noop_with_empty_axes", 0) else tuple(range(rank))
     return tuple(sorted(axes_of(given, rank)))
 
 
-def _reduce(ctx: Context, kind: type[Reduce], x: Value, axes: tuple[int, ...]) -> Value:
-    """The reduction, of bool by way of u8."""
-    made = kind(axes, bool(ctx.attr("keepdims", 1)))
-    if x.tensor.dtype is not DType.bool:
-        return ctx.build(made, x)
-    return ctx.build(Cast(DType.bool), ctx.build(made, ctx.build(Cast(DType.u8), x)))
+def _reduced(
+    ctx: Context, kind: type[Reduce], x: Value, axes: Axes, *, keepdims: bool | None = None
+) -> Value:
+    """The reduction, of bool by way of u8; `keepdims` is the node's when not given."""
+    if x.tensor.dtype is DType.bool:
+        return ctx.cast(_reduced(ctx, kind, ctx.cast(x, DType.u8), axes), DType.bool)
+    keep = bool(ctx.attr("keepdims", 1)) if keepdims is None else keepdims
+    if isinstance(axes, Value):
+        return ctx.build(DynamicReduce(Combination(kind.name), keep), x, axes)
+    return ctx.build(kind(axes, keep), x)
+
+
+def _dropped(ctx: Context, x: Value, axes: Axes) -> Value:
+    """`x`, of which `axes` have size 1, without them where the node does not keep them."""
+    if ctx.attr("keepdims", 1):
+        return x
+    if isinstance(axes, Value):
+        return ctx.build(DynamicSqueeze(), x, axes)
+    kept = (dim for axis, dim in enumerate(x.tensor.shape) if axis not in axes)
+    return ctx.build(Reshape(tuple(kept)), x)
 
 
 @importer("ArgMax", "ArgMin")
@@ -115,7 +135,11 @@ def arg_extremum(ctx: Context) -> Value:
 
 @importer("CumSum", "CumProd")
 def cumulative(ctx: Context) -> Value:
-    kind = Cumsum if ctx.node.op_type == "CumSum" else Cumprod
-    axis = axis_of(int(ctx.need_constant(1, "axis").item()), ctx.type(0).rank)
-    exclusive, backward = ctx.attr("exclusive", 0), ctx.attr("reverse", 0)
-    return ctx.build(kind(axis, bool(exclusive), bool(backward)), ctx[0])
+    product = ctx.node.op_type == "CumProd"
+    exclusive, backward = bool(ctx.attr("exclusive", 0)), bool(ctx.attr("reverse", 0))
+    known = ctx.constant(1)
+    if known is None:
+        return ctx.build(DynamicCumulative(product, exclusive, backward), ctx[0], ctx[1])
+    axis = axis_of(int(known.item()), ctx.type(0).rank)
+    kind: type[Cumulative] = Cumprod if product else Cumsum
+    return ctx.build(kind(axis, exclusive, backward), ctx[0])

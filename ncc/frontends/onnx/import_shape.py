@@ -13,6 +13,7 @@ from ncc.frontends.onnx.registry import importer
 from ncc.ir.graph import Value
 from ncc.ir.op import broadcast, require, unsupported
 from ncc.ir.ops.broadcast_to import BroadcastTo
+from ncc.ir.ops.dynamic_axes import DynamicSqueeze, DynamicUnsqueeze
 from ncc.ir.ops.dynamic_reshape import DynamicBroadcastTo, DynamicReshape
 from ncc.ir.ops.reduce import ReduceProd
 from ncc.ir.ops.reshape import Reshape
@@ -69,41 +70,42 @@ def _product(shape: Shape) -> Dim:
 @importer("Squeeze")
 def squeeze(ctx: Context) -> Value:
     """Without axes, every axis of size 1 goes."""
-    shape = ctx.type(0).shape
-    given = _axes(ctx)
-    if given is None:
-        gone = [axis for axis, dim in enumerate(shape) if dim == 1]
-    else:
-        gone = list(axes_of(given, len(shape)))
-        wrong = [axis for axis in gone if shape[axis] not in {1, UNKNOWN}]
-        require(not wrong, f"axes {wrong} of {ctx.type(0)} have other sizes than 1", operand=0)
+    shape, given = ctx.type(0).shape, _axes(ctx)
+    if isinstance(given, Value):
+        return ctx.build(DynamicSqueeze(), ctx[0], given)
+    if given is None and UNKNOWN in shape:
+        raise unsupported(f"Squeeze of {ctx.type(0)} without axes: the data decides which go")
+    ones = [axis for axis, dim in enumerate(shape) if dim == 1]
+    gone = ones if given is None else axes_of(given, len(shape))
+    wrong = [axis for axis in gone if shape[axis] not in {1, UNKNOWN}]
+    require(not wrong, f"axes {wrong} of {ctx.type(0)} have other sizes than 1", operand=0)
     kept = tuple(dim for axis, dim in enumerate(shape) if axis not in gone)
-    return _reshaped(ctx, ctx[0], kept)
+    if kept.count(UNKNOWN) > 1:
+        return ctx.build(DynamicSqueeze(), ctx[0], ctx.const(gone, DType.i64))
+    return ctx.build(Reshape(kept), ctx[0])
 
 
 @importer("Unsqueeze")
 def unsqueeze(ctx: Context) -> Value:
-    given = _axes(ctx) or ()
-    rank = ctx.type(0).rank + len(given)
-    new = axes_of(given, rank)
-    old = iter(ctx.type(0).shape)
-    shape = tuple(1 if axis in new else next(old) for axis in range(rank))
-    return _reshaped(ctx, ctx[0], shape)
+    x, given = ctx.type(0), _axes(ctx)
+    if isinstance(given, Value):
+        return ctx.build(DynamicUnsqueeze(), ctx[0], given)
+    new = axes_of(given or (), x.rank + len(given or ()))
+    if x.shape.count(UNKNOWN) > 1:
+        return ctx.build(DynamicUnsqueeze(), ctx[0], ctx.const(new, DType.i64))
+    old = iter(x.shape)
+    shape = (1 if axis in new else next(old) for axis in range(x.rank + len(new)))
+    return ctx.build(Reshape(tuple(shape)), ctx[0])
 
 
-def _axes(ctx: Context) -> Sequence[int] | None:
+def _axes(ctx: Context) -> Sequence[int] | Value | None:
     """The axes of Squeeze and Unsqueeze: an attribute before opset 13, an operand since."""
-    if ctx.operand(1) is None:
-        given: Sequence[int] | None = ctx.attr("axes")
-        return given
-    return [int(axis) for axis in ctx.need_constant(1, "axes").ravel()]
-
-
-def _reshaped(ctx: Context, x: Value, shape: Shape) -> Value:
-    """`x` with axes of size 1 added or removed, however many sizes the data decides."""
-    if shape.count(UNKNOWN) <= 1:
-        return ctx.build(Reshape(shape), x)
-    raise unsupported(f"{ctx.node.op_type} of {x.type}, which has two sizes that the data decides")
+    given = ctx.operand(1)
+    if given is None:
+        axes: Sequence[int] | None = ctx.attr("axes")
+        return axes
+    known = ctx.constant(1)
+    return given if known is None else [int(axis) for axis in known.ravel()]
 
 
 @importer("Transpose")

@@ -38,7 +38,7 @@ class Slice(Op):
 
     def eval(self, x: Array) -> Array:
         taken = zip(self.starts, self.sizes, self.steps, strict=True)
-        return x[tuple(_python_slice(*part) for part in taken)]
+        return x[tuple(python_slice(*part) for part in taken)]
 
     def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
         return Slice(
@@ -55,7 +55,8 @@ def _fits(start: int, size: Dim, step: int, dim: Dim) -> bool:
     return step != 0 and size >= 0 and (size == 0 or (0 <= start < dim and 0 <= last < dim))
 
 
-def _python_slice(start: int, size: Dim, step: int) -> slice:
+def python_slice(start: int, size: Dim, step: int) -> slice:
+    """`size` elements from `start` on at distance `step`, as python and numpy say it."""
     if not isinstance(size, int):
         return slice(None)
     stop = start + size * step
