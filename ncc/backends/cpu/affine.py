@@ -21,11 +21,22 @@ Bounds = tuple[int, int] | None
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """`inner // by` (fn "div") or `inner % by` (fn "fmod"), with inner >= 0 and by > 0."""
+    """`inner // by` (fn "div") or `inner % by` (fn "fmod"), with inner >= 0 and by > 0.
+
+    A quotient of a quotient is one quotient.
+    """
 
     fn: str
     inner: Affine
     by: int
+
+
+def quotient(inner: Affine, by: int) -> Division:
+    """`inner // by`, for inner >= 0."""
+    match inner:
+        case Affine(((Division("div", deeper, more), 1),), 0):
+            return Division("div", deeper, more * by)
+    return Division("div", inner, by)
 
 
 Atom = Expr | Division
@@ -83,10 +94,10 @@ class Indices:
         rest = Affine(tuple((x, f) for x, f in a.terms if f % by), a.const % by)
         inside = self.bounds(rest)
         if inside is None or inside[0] < 0:
-            return Affine(((Division(expr.fn, a, by), 1),))
+            return Affine(((_division(expr.fn, a, by), 1),))
         if inside[1] < by:
             return whole if expr.fn == "div" else rest
-        part = Affine(((Division(expr.fn, rest, by), 1),))
+        part = Affine(((_division(expr.fn, rest, by), 1),))
         return self._sum(whole, part) if expr.fn == "div" else part
 
     def _sum(self, a: Affine, b: Affine) -> Affine:
@@ -146,6 +157,10 @@ class Indices:
         (low, high), (low2, high2) = both
         pick = {"min": (min, min), "max": (max, max), "where": (min, max)}[expr.fn]
         return pick[0](low, low2), pick[1](high, high2)
+
+
+def _division(fn: str, inner: Affine, by: int) -> Division:
+    return quotient(inner, by) if fn == "div" else Division(fn, inner, by)
 
 
 _LINEAR = {"add", "sub", "mul", "div", "fmod", "neg"}

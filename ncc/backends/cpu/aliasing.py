@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ncc.backends.cpu.affine import Affine, Atom, Division, Indices
+from ncc.backends.cpu.affine import Affine, Atom, Division, Indices, quotient
 from ncc.backends.cpu.loops import (
     Buffer,
     Contract,
@@ -162,10 +162,10 @@ def _decided(known: set[Atom]) -> set[Atom]:
     while True:
         found = {
             atom
-            for quotient in known
-            if isinstance(quotient, Division) and quotient.fn == "div"
-            if Division("fmod", quotient.inner, quotient.by) in known
-            for atom in _only_term(quotient.inner)
+            for rest in known
+            if isinstance(rest, Division) and rest.fn == "fmod"
+            if quotient(rest.inner, rest.by) in known
+            for atom in _only_term(rest.inner)
         } - known
         if not found:
             return known
