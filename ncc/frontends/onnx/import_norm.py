@@ -23,6 +23,7 @@ from ncc.ir.ops.power import Sqrt
 from ncc.ir.ops.reduce import ReduceMean, ReduceSum
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.softmax import LogSoftmax, Softmax
+from ncc.ir.ops.where import Where
 from ncc.ir.types import DType
 
 
@@ -151,10 +152,12 @@ def lrn(ctx: Context) -> Value:
 
 @importer("LpNormalization")
 def lp_normalization(ctx: Context) -> Value:
-    """x / its p-norm along an axis."""
-    p = ctx.attr("p", 2)
+    """x / its p-norm along an axis; zeros stay zeros."""
+    p, dtype = ctx.attr("p", 2), ctx.type(0).dtype
     total = ctx.build(ReduceSum((_axis(ctx, -1),)), magnitude_power(ctx, ctx[0], p))
-    return ctx.build(Div(), ctx[0], root(ctx, total, p))
+    is_zero = ctx.build(Equal(), total, ctx.const(0, dtype))
+    norm = ctx.build(Where(), is_zero, ctx.const(1, dtype), root(ctx, total, p))
+    return ctx.build(Div(), ctx[0], norm)
 
 
 def _axis(ctx: Context, default: int) -> int:

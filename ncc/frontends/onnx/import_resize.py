@@ -40,7 +40,7 @@ def upsample(ctx: Context) -> Value:
 
 
 def _enlarged(ctx: Context, scales: Floats) -> Value:
-    """Before opset 11: element i stands at i / scale, next to the element before (shrunk: after)."""
+    """Before opset 11: element i stands at i / scale; nearest is the one before (shrunk: after)."""
     rounding = Rounding.FLOOR if min(scales) >= 1 else Rounding.CEIL
     sizes = _scaled(ctx.type(0).dims, scales)
     op = Resize(sizes, scales, _mode(ctx), Coordinates.ASYMMETRIC, rounding)

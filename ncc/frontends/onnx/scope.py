@@ -120,13 +120,14 @@ class GraphScope:
             results = self._results(node)
         except NccError as error:
             raise error.located(locs=locs, during="import") from None
-        if len(results) < sum(map(bool, node.output)):
-            raise unsupported_ops({f"{node.op_type} with {len(node.output)} outputs": list(locs)})
+        if any(node.output[len(results) :]):
+            raise unsupported_ops({f"{node.op_type} with {len(node.output)} outputs": locs})
         for name, value in zip(node.output, results, strict=False):
-            _refuse_huge(value, locs[0])
+            if value is not None:
+                _refuse_huge(value, locs[0])
             self.values[name] = value
 
-    def _results(self, node: NodeProto) -> tuple[Value, ...]:
+    def _results(self, node: NodeProto) -> tuple[Value | None, ...]:
         operands = tuple(self._lookup(name) if name else None for name in node.input)
         function = self.unit.functions.get(functions.key_of(node))
         if function is not None:
@@ -145,8 +146,8 @@ class GraphScope:
 
     def _call(
         self, function: FunctionProto, node: NodeProto, operands: Sequence[Value | None]
-    ) -> tuple[Value, ...]:
-        """The results of a function, whose nodes become nodes of this graph."""
+    ) -> tuple[Value | None, ...]:
+        """The results of a function that the node names; its nodes become nodes of this graph."""
         path = (*self.path, location(node, "").node)
         if len(path) > MAX_CALLS:
             raise NccError("invalid-model", f"functions call each other more than {MAX_CALLS} deep")
@@ -155,7 +156,10 @@ class GraphScope:
         values = dict(zip(body.inputs, [*operands, *absent], strict=True))
         opsets = {plain_domain(domain): version for domain, version in body.opsets.items()}
         inner = GraphScope(self.unit, {**self.opsets, **opsets}, {}, values, None, path)
-        return inner.run(body.nodes, body.outputs[: len(node.output)])
+        named = zip(body.outputs, node.output, strict=False)
+        wanted = [inside for inside, outside in named if outside]
+        found = dict(zip(wanted, inner.run(body.nodes, wanted), strict=True))
+        return tuple(found.get(name) for name in body.outputs[: len(node.output)])
 
 
 def initializers_of(graph: GraphProto) -> dict[str, TensorProto]:
