@@ -20,17 +20,19 @@ PRODUCTS = 2.0
 LOAD = 0.65
 """Cycles of one load in a full pipeline: 28 x 16 loads as often as it multiplies, and reaches
 three quarters of the peak that 14 x 32 reaches."""
+STREAM = 40.0
+"""Bytes of B that the second-level cache delivers a cycle."""
+STEP_COST = 0.8
+"""Cycles lost between one step along k and the next."""
 TILE_COST = 30.0
 """Cycles to find, start and drain one tile."""
 STORE_COST = 2.0
 """Cycles to finish one accumulator."""
 COPY_COST = 0.02
 """What another copy of the code, for the last rows or columns, must win to be worth its bytes."""
-STREAM = 40.0
-"""Bytes of B that the second-level cache delivers a cycle."""
-STEP_COST = 0.8
-"""Cycles lost between one step along k and the next."""
 
+LINE = 64
+"""Bytes of a cache line."""
 L1_BYTES = 24 * 1024
 L2_BYTES = 768 * 1024
 """Three quarters of what a core has to itself; the rest is for results on their way out."""
@@ -55,6 +57,28 @@ class Tiling:
         return self.rows, self.columns
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A length cut into pieces of `size`, the last of which may be shorter."""
+
+    length: int
+    size: int
+
+    @property
+    def full(self) -> int:
+        """How many pieces have the whole size."""
+        return self.length // self.size
+
+    @property
+    def rest(self) -> int:
+        """The length of the last piece if it is shorter, else 0."""
+        return self.length % self.size
+
+    @property
+    def count(self) -> int:
+        return -(-self.length // self.size)
+
+
 def product_width(dtype: DType, target: Target) -> int:
     """Elements that one lane of a product instruction takes: 2 for the bf16 dot product."""
     return 2 if dtype is DType.bf16 and target.has_bf16_dot else 1
@@ -66,12 +90,21 @@ def accumulator_lanes(dtype: DType, target: Target) -> int:
 
 
 def choose(
-    rows: int, columns: int, k_total: int, dtype: DType, target: Target, *, nr: int | None = None
+    rows: int,
+    columns: int,
+    k_total: int,
+    dtype: DType,
+    target: Target,
+    *,
+    outer: int = 1,
+    nr: int | None = None,
 ) -> Tiling:
     """The register tile for a product of `rows` by `columns` with sums of `k_total` elements.
 
-    `rows` are those at one stride (of a convolution: one row of pixels), `dtype` that of the
-    operands. `nr` fixes the columns to those of weights that are packed already.
+    `rows` is the extent of the last row variable, `outer` that of the one around it, of which a
+    tile may take several values with all their rows: a convolution has rows of pixels and lines
+    of them. `dtype` is that of the operands. `nr` fixes the columns to those of weights that are
+    packed already.
     """
     lanes = accumulator_lanes(dtype, target)
     kr = product_width(dtype, target)
@@ -79,21 +112,43 @@ def choose(
     shapes = [
         (height, vectors)
         for height, vectors in _shapes(target)
-        if height <= rows and (vectors - 1) * lanes < columns and nr in {None, vectors * lanes}
+        if (height <= rows or (height % rows == 0 and height <= rows * outer))
+        and (vectors - 1) * lanes < columns
+        and nr in {None, vectors * lanes}
     ]
     assert shapes, f"no tile has {nr} columns"
 
     def cost(shape: tuple[int, int]) -> float:
         height, vectors = shape
-        full, rest = divmod(columns, vectors * lanes)
-        cycles = full * _panel_cycles(rows, height, vectors, steps, target)
-        if rest:
-            cycles += _panel_cycles(rows, height, -(-rest // lanes), steps, target)
-        kinds = (1 + (rows % height > 0)) * (1 + (rest > 0))
-        return cycles * (1 + COPY_COST * (kinds - 1))
+        taken = cut_rows(rows, outer, height)
+        panels = Pieces(columns, vectors * lanes)
+        cycles = panels.full * _panel_cycles(taken, vectors, steps, target)
+        if panels.rest:
+            cycles += _panel_cycles(taken, -(-panels.rest // lanes), steps, target)
+        copies = (1 + (taken.pieces.rest > 0)) * (1 + (panels.rest > 0)) - 1
+        return cycles * (1 + COPY_COST * copies)
 
     height, vectors = min(shapes, key=cost)
     return Tiling(height, vectors * lanes, kr)
+
+
+@dataclass(frozen=True, slots=True)
+class RowCut:
+    """How tiles take rows: pieces of a variable that stands for `whole` rows at each value.
+
+    There are `times` such variables side by side.
+    """
+
+    pieces: Pieces
+    whole: int
+    times: int
+
+
+def cut_rows(rows: int, outer: int, height: int) -> RowCut:
+    """How tiles of `height` take `outer` times `rows`: cut, or several times whole."""
+    if height <= rows:
+        return RowCut(Pieces(rows, height), 1, outer)
+    return RowCut(Pieces(outer, height // rows), rows, 1)
 
 
 def _shapes(target: Target) -> Iterator[tuple[int, int]]:
@@ -103,11 +158,13 @@ def _shapes(target: Target) -> Iterator[tuple[int, int]]:
         yield from ((height, vectors) for height in range(most, 0, -1))
 
 
-def _panel_cycles(rows: int, height: int, vectors: int, steps: int, target: Target) -> float:
+def _panel_cycles(taken: RowCut, vectors: int, steps: int, target: Target) -> float:
     """Cycles of all rows by one panel."""
-    full, rest = divmod(rows, height)
-    last = _tile_cycles(rest, vectors, steps, target) if rest else 0.0
-    return full * _tile_cycles(height, vectors, steps, target) + last
+    pieces, whole = taken.pieces, taken.whole
+    cycles = pieces.full * _tile_cycles(pieces.size * whole, vectors, steps, target)
+    if pieces.rest:
+        cycles += _tile_cycles(pieces.rest * whole, vectors, steps, target)
+    return taken.times * cycles
 
 
 def _tile_cycles(height: int, vectors: int, steps: int, target: Target) -> float:

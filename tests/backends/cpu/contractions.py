@@ -197,7 +197,7 @@ def conv(shape: Conv, dtype: DType, target: Target, *, body: Body | None = None)
     a = draw(dtype, shape.batch, *shape.size, shape.channels)
     run = k[-1][1]
     weight = draw(dtype, shape.groups, outputs, kh * kw * inputs // run, run, seed=1)
-    tile = choose(width, outputs, kh * kw * inputs, dtype, target)
+    tile = choose(width, outputs, kh * kw * inputs, dtype, target, outer=height)
     pack = PackPanels(tile.columns, tile.kr)
     layout = pack.layout(TensorType(dtype, weight.shape))
     packed = pack.eval(weight)

@@ -76,6 +76,8 @@ CONVOLUTIONS = {
     "groups": Conv((7, 19), 12, 30, groups=3),
     "groups of one channel": Conv((5, 9), 4, 8, groups=4),
     "batch": Conv((5, 11), 4, 20, batch=3),
+    "several lines of pixels in a tile": Conv((9, 9), 16, 40),
+    "lines of pixels left over": Conv((7, 6), 8, 70, taps=(3, 4), batch=2),
     "taps in a column": Conv((9, 9), 5, 7, taps=(5, 1)),
 }
 

@@ -13,12 +13,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.emit.code import Value, integer
+from ncc.backends.cpu.emit.contract_ahead import Ahead, panels_ahead, rows_ahead
 from ncc.backends.cpu.emit.contract_finish import finish_for
-from ncc.backends.cpu.emit.contract_grid import Grid, Pieces, Place
-from ncc.backends.cpu.emit.contract_product import Axis, Sums, sum_products
+from ncc.backends.cpu.emit.contract_grid import Grid, Place, for_each_length
+from ncc.backends.cpu.emit.contract_product import Cursor, Stream, Sums, sum_products
 from ncc.backends.cpu.emit.contract_unit import unit_for
 from ncc.backends.cpu.loops import Contract, Load, Var
-from ncc.backends.cpu.tiles import block_tiles, partial_sums
+from ncc.backends.cpu.tiles import Pieces, block_tiles, cut_rows, partial_sums
 from ncc.backends.cpu.uses import changes
 
 if TYPE_CHECKING:
@@ -30,69 +31,72 @@ def emit_contract(fn: FunctionEmitter, stmt: Contract) -> None:
     assert stmt.tile[1] == stmt.pack.nr, "a tile is as wide as a panel"
     assert stmt.a.guard is None, "operands of a product are not guarded"
     assert stmt.b.guard is None, "operands of a product are not guarded"
-    grid = _grid(stmt)
-    if not grid.count:
+    if stmt.columns == 0 or any(extent == 0 for _, extent in stmt.m):
         return
-    tile = _Tile(fn, stmt, grid)
-    with _turns(fn, stmt, grid) as (first, end):
+    tile = _Tile(fn, stmt)
+    with _turns(fn, stmt, tile.grid.count) as (first, end):
         fn.environment.change(changes((stmt,)))
         with fn.code.loop(first, end) as number, fn.environment.scope():
-            tile.emit(grid.locate(fn.code, number))
+            tile.emit(tile.grid.locate(fn.code, number))
 
 
 @contextmanager
-def _turns(fn: FunctionEmitter, stmt: Contract, grid: Grid) -> Iterator[tuple[Value, Value]]:
+def _turns(fn: FunctionEmitter, stmt: Contract, count: int) -> Iterator[tuple[Value, Value]]:
     """The numbers of the tiles of this core."""
     if not stmt.parallel:
-        yield integer(0), integer(grid.count)
+        yield integer(0), integer(count)
         return
-    with fn.share(grid.count) as numbers:
+    with fn.share(count) as numbers:
         yield numbers
 
 
-def _grid(stmt: Contract) -> Grid:
-    height, nr = stmt.tile
-    *outer, (_, rows) = stmt.m
-    grid = Grid(
-        tuple(extent for _, extent in outer), Pieces(rows, height), Pieces(stmt.columns, nr), 1
-    )
-    if not grid.count:
-        return grid
-    a_bytes = stmt.a.buffer.size * stmt.a.dtype.itemsize
-    panel_bytes = stmt.pack.panel * stmt.b.dtype.itemsize
-    block = block_tiles(grid.row_tiles, grid.columns.count, a_bytes, panel_bytes)
-    return replace(grid, block=block)
-
-
 class _Tile:
-    """Emits one tile."""
+    """Emits one tile of `grid`."""
 
-    def __init__(self, fn: FunctionEmitter, stmt: Contract, grid: Grid) -> None:
+    def __init__(self, fn: FunctionEmitter, stmt: Contract) -> None:
         self._fn = fn
         self._stmt = stmt
-        self._grid = grid
         self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
-        self._finish = finish_for(fn, stmt, self._unit)
+        self._itemsize = stmt.a.dtype.itemsize
+        self._panel_bytes = stmt.pack.panel * self._itemsize
+        self._a_bytes = stmt.a.buffer.size * self._itemsize
+        extents = [extent for _, extent in stmt.m]
+        self._rows = cut_rows(extents[-1], extents[-2] if extents[1:] else 1, stmt.tile[0])
+        self._finish = finish_for(fn, stmt, self._unit, self._rows)
+        outer = extents[: -1 if self._rows.whole == 1 else -2]
+        self.grid = Grid(tuple(outer), self._rows.pieces, Pieces(stmt.columns, stmt.pack.nr))
+        block = block_tiles(
+            self.grid.row_tiles, self.grid.columns.count, self._a_bytes, self._panel_bytes
+        )
+        self.grid = replace(self.grid, block=block)
 
     def emit(self, place: Place) -> None:
-        code, stmt, grid = self._fn.code, self._stmt, self._grid
-        row = code.binary("mul nuw nsw", place.rows, integer(stmt.tile[0]))
+        """The tile at `place`."""
+        code, stmt, grid = self._fn.code, self._stmt, self.grid
+        row = code.binary("mul nuw nsw", place.rows, integer(grid.rows.size))
         column = code.binary("mul nuw nsw", place.panel, integer(stmt.pack.nr))
+        values = (*place.outer, row, *([integer(0)] if self._rows.whole > 1 else []))
         with ExitStack() as stack:
-            for (var, _), value in zip(stmt.m, (*place.outer, row), strict=True):
+            for (var, _), value in zip(stmt.m, values, strict=True):
                 stack.enter_context(self._fn.bound(var, value))
             stack.enter_context(self._fn.bound(stmt.n, column))
             a, b = self._operands(place.panel)
-            grid.rows.each(
+
+            def emit_piece(rows: int, columns: int) -> None:
+                with self._fn.environment.scope():
+                    self._piece((a, b), place.turn, rows * self._rows.whole, columns)
+
+            for_each_length(
                 code,
+                grid.rows,
                 place.rows,
-                lambda rows: grid.columns.each(
-                    code, place.panel, lambda columns: self._piece(a, b, rows, columns)
+                lambda rows: for_each_length(
+                    code, grid.columns, place.panel, lambda columns: emit_piece(rows, columns)
                 ),
             )
             self._finish.tile()
 
-    def _operands(self, panel: Value) -> tuple[Value, Value]:
+    def _operands(self, panel: Value) -> Cursor:
         """Where the first elements of A and B are."""
         fn, stmt = self._fn, self._stmt
         with ExitStack() as stack:
@@ -102,27 +106,66 @@ class _Tile:
         skipped = fn.code.binary("mul nuw nsw", panel, integer(stmt.pack.panel))
         return a, fn.code.offset(b, self._unit.stored, skipped)
 
-    def _piece(self, a: Value, b: Value, rows: int, columns: int) -> None:
+    def _piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
         """The sums of `rows` by `columns`, and the body on them."""
-        fn, stmt, unit = self._fn, self._stmt, self._unit
+        stmt, unit = self._stmt, self._unit
         vectors = -(-columns // unit.lanes)
         run = stmt.k[-1][1]
+        a, b = self._streams()
+        ahead = self._ahead(a, b, rows)
         sums = Sums(
             unit,
             kr=stmt.pack.kr,
-            nr=stmt.pack.nr,
-            rows=rows,
+            rows=tuple(self._row_start(row) for row in range(rows)),
             vectors=vectors,
-            row_stride=self._stride(stmt.a, stmt.m[-1][0]),
-            axes=tuple(
-                Axis(extent, self._stride(stmt.a, var), self._stride(stmt.b, var))
-                for var, extent in stmt.k[:-1]
-            ),
+            axes=tuple(extent for _, extent in stmt.k[:-1]),
             run=run,
+            streams=(a, b, *(one.stream for _, one in ahead)),
             parts=partial_sums(rows, vectors, run // stmt.pack.kr),
         )
-        with fn.environment.scope():
-            self._finish.piece(sum_products(fn.code, sums, a, b), columns)
+        pointers = (self._start_ahead(start[operand], one, turn) for operand, one in ahead)
+        self._finish.piece(sum_products(self._fn.code, sums, (*start, *pointers)), columns)
+
+    def _row_start(self, row: int) -> int:
+        """How many bytes after the first row of a tile another one begins."""
+        outer, inner = divmod(row, self._rows.whole) if self._rows.whole > 1 else (0, row)
+        start = inner * self._stride(self._stmt.a, self._stmt.m[-1][0])
+        if outer:
+            start += outer * self._stride(self._stmt.a, self._stmt.m[-2][0])
+        return start
+
+    def _streams(self) -> tuple[Stream, Stream]:
+        """How the pointers into A and B move."""
+        stmt, pack = self._stmt, self._stmt.pack
+        a, b = (
+            tuple(self._stride(operand, var) for var, _ in stmt.k[:-1])
+            for operand in (stmt.a, stmt.b)
+        )
+        return (
+            Stream(a, pack.kr * self._itemsize),
+            Stream(b, pack.nr * pack.kr * self._itemsize),
+        )
 
     def _stride(self, operand: Load, var: Var) -> int:
-        return self._fn.indices.affine(operand.index).coefficient(var)
+        """Bytes between the elements for neighbouring values of `var`."""
+        return self._fn.index.form(operand.index).coefficient(var) * self._itemsize
+
+    def _ahead(self, a: Stream, b: Stream, rows: int) -> list[tuple[int, Ahead]]:
+        """What is asked for, with the number of the operand that it continues."""
+        stmt, grid = self._stmt, self.grid
+        steps = -(-stmt.k[-1][1] // stmt.pack.kr)
+        row_tiles = 1 if grid.row_tiles == 1 else grid.block
+        found = (
+            rows_ahead(a, self._row_start(rows), steps, self._a_bytes),
+            panels_ahead(b, self._panel_bytes, grid.columns.count, row_tiles),
+        )
+        return [(operand, one) for operand, one in enumerate(found) if one is not None]
+
+    def _start_ahead(self, operand: Value, ahead: Ahead, turn: Value) -> Value:
+        code = self._fn.code
+        distance = integer(ahead.distance)
+        if ahead.turns > 1:
+            which = code.binary("urem", turn, integer(ahead.turns))
+            shift = code.binary("mul nuw nsw", which, integer(ahead.shift))
+            distance = code.binary("add nuw nsw", shift, distance)
+        return code.value(f"getelementptr i8, {operand}, {distance}", "ptr")

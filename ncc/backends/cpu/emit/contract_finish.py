@@ -7,6 +7,7 @@ stands once, in a loop over the sums, which wait on the stack.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from ncc.backends.cpu import vecmath
@@ -15,6 +16,7 @@ from ncc.backends.cpu.emit.contract_unit import Unit
 from ncc.backends.cpu.emit.environment import Lanes
 from ncc.backends.cpu.emit.types import element
 from ncc.backends.cpu.loops import Apply, Const, Contract, Expr, Var
+from ncc.backends.cpu.tiles import Pieces, RowCut
 from ncc.backends.cpu.uses import changes, operands, postorder
 from ncc.ir.types import DType
 
@@ -35,38 +37,37 @@ class Finish(Protocol):
         """Called where the branches of one tile have met."""
 
 
-def finish_for(fn: FunctionEmitter, stmt: Contract, unit: Unit) -> Finish:
+def finish_for(fn: FunctionEmitter, stmt: Contract, unit: Unit, taken: RowCut) -> Finish:
     """The cheaper way to execute the body of `stmt`."""
     assert element(stmt.acc.dtype) == unit.sum, "the accumulator has the type of the sums"
     accumulators = stmt.tile[0] * stmt.tile[1] // unit.lanes
     repeated = accumulators * sum(1 for _ in _computed(stmt))
-    return (InRegisters if repeated <= REPEATED else OnStack)(fn, stmt, unit)
+    return (InRegisters if repeated <= REPEATED else OnStack)(fn, stmt, unit, taken)
 
 
 class InRegisters:
     """The body once per accumulator; what a column of them shares is computed once."""
 
-    def __init__(self, fn: FunctionEmitter, stmt: Contract, unit: Unit) -> None:
+    def __init__(self, fn: FunctionEmitter, stmt: Contract, unit: Unit, taken: RowCut) -> None:
         self._fn = fn
         self._stmt = stmt
         self._unit = unit
-        self._row = stmt.m[-1][0]
-        self._shared = list(_same_for_all_rows(fn, stmt))
+        self._rows = TileRows(fn, stmt, taken)
+        self._shared = list(_same_for_all_rows(fn, stmt, self._rows.vars))
 
     def piece(self, sums: list[list[Value]], columns: int) -> None:
-        env, code, lanes = self._fn.environment, self._fn.code, self._unit.lanes
-        first_row, first_column = (env.variables[var] for var in (self._row, self._stmt.n))
+        fn, stmt, lanes = self._fn, self._stmt, self._unit.lanes
+        first = fn.environment.variables[stmt.n]
         for vector in range(len(sums[0])):
-            base = code.binary("add nuw nsw", first_column, integer(vector * lanes))
+            base = fn.code.binary("add nuw nsw", first, integer(vector * lanes))
             active = min(lanes, columns - vector * lanes)
-            with env.within(_lanes(self._stmt.n, base, lanes, active)):
+            with fn.environment.within(_lanes(stmt.n, base, lanes, active)):
                 for expr in self._shared:
-                    self._fn.expressions.vector(expr)
+                    fn.expressions.vector(expr)
                 for row, vectors in enumerate(sums):
-                    at = code.binary("add nuw nsw", first_row, integer(row))
-                    with env.bound(self._row, at):
-                        self._fn.declare(self._stmt.acc, vectors[vector])
-                        self._fn.statements(self._stmt.body)
+                    with self._rows.bound(integer(row)):
+                        fn.declare(stmt.acc, vectors[vector])
+                        fn.statements(stmt.body)
 
     def tile(self) -> None:
         """All is done."""
@@ -75,11 +76,12 @@ class InRegisters:
 class OnStack:
     """The sums are put on the stack; the body runs in a loop over their rows and vectors."""
 
-    def __init__(self, fn: FunctionEmitter, stmt: Contract, unit: Unit) -> None:
+    def __init__(self, fn: FunctionEmitter, stmt: Contract, unit: Unit, taken: RowCut) -> None:
         self._fn = fn
         self._stmt = stmt
         self._unit = unit
-        self._row, self._rows = stmt.m[-1]
+        self._taken = taken
+        self._rows = TileRows(fn, stmt, taken)
         self._sums = fn.code.allocate(unit.sum, count=stmt.tile[0] * stmt.tile[1])
 
     def piece(self, sums: list[list[Value]], columns: int) -> None:
@@ -90,28 +92,28 @@ class OnStack:
                 code.store(value, code.offset(self._sums, value.element, place))
 
     def tile(self) -> None:
-        fn, stmt, env, code = self._fn, self._stmt, self._fn.environment, self._fn.code
-        lanes, (height, nr) = self._unit.lanes, stmt.tile
-        first_row, first_column = (env.variables[var] for var in (self._row, stmt.n))
-        rows = self._left(self._rows, first_row, height)
-        columns = self._left(stmt.columns, first_column, nr)
+        fn, stmt, code, unit = self._fn, self._stmt, self._fn.code, self._unit
+        lanes, nr = unit.lanes, stmt.tile[1]
+        pieces = self._taken.pieces
+        taken = self._left(pieces, fn.environment.variables[self._rows.vars[0]])
+        rows = code.binary("mul nuw nsw", taken, integer(self._taken.whole))
+        first = fn.environment.variables[stmt.n]
+        columns = self._left(Pieces(stmt.columns, nr), first)
         with fn.loop(stmt.body, 0, rows) as row, fn.loop(stmt.body, 0, columns, lanes) as column:
             place = code.binary("add nuw nsw", code.binary("mul nuw nsw", row, integer(nr)), column)
-            value = code.load(code.offset(self._sums, self._unit.sum, place), self._unit.sum, lanes)
-            base = code.binary("add nuw nsw", first_column, column)
-            at = code.binary("add nuw nsw", first_row, row)
-            mask = self._mask(base)
-            here = Lanes(stmt.n, base, lanes, lanes, lanes, mask)
-            with env.within(here), env.bound(self._row, at):
+            value = code.load(code.offset(self._sums, unit.sum, place), unit.sum, lanes)
+            base = code.binary("add nuw nsw", first, column)
+            here = Lanes(stmt.n, base, lanes, lanes, lanes, self._mask(base))
+            with fn.environment.within(here), self._rows.bound(row):
                 fn.declare(stmt.acc, value)
                 fn.statements(stmt.body)
 
-    def _left(self, length: int, start: Value, size: int) -> Value:
-        """How much of a piece of `size` lies before the end of `length`."""
-        if length % size == 0:
-            return integer(size)
-        left = self._fn.code.binary("sub nuw nsw", integer(length), start)
-        return self._fn.code.intrinsic("llvm.umin", left, integer(size))
+    def _left(self, pieces: Pieces, start: Value) -> Value:
+        """The length of the piece that starts there."""
+        if not pieces.rest:
+            return integer(pieces.size)
+        left = self._fn.code.binary("sub nuw nsw", integer(pieces.length), start)
+        return self._fn.code.intrinsic("llvm.umin", left, integer(pieces.size))
 
     def _mask(self, base: Value) -> Value | None:
         """The lanes from column `base` on that exist; None where all do."""
@@ -121,6 +123,30 @@ class OnStack:
         left = code.binary("sub nuw nsw", integer(self._stmt.columns), base)
         every = vector_literal(range(lanes), "i32")
         return code.compare("icmp ult", every, code.splat(code.resize(left, "i32"), lanes))
+
+
+class TileRows:
+    """The row variables that differ inside a tile: the one that is cut, and those it holds."""
+
+    def __init__(self, fn: FunctionEmitter, stmt: Contract, taken: RowCut) -> None:
+        self._fn = fn
+        self._whole = taken.whole
+        inside = 1 if taken.whole == 1 else 2
+        self.vars = tuple(var for var, _ in stmt.m[-inside:])
+
+    @contextmanager
+    def bound(self, row: Value) -> Iterator[None]:
+        """The variables are those of a row, counted from the first of the tile."""
+        code, first = self._fn.code, self._fn.environment.variables[self.vars[0]]
+        if self._whole == 1:
+            with self._fn.bound(self.vars[0], code.binary("add nuw nsw", first, row)):
+                yield
+            return
+        whole = integer(self._whole)
+        at = code.binary("add nuw nsw", first, code.binary("udiv", row, whole))
+        inner = code.binary("urem", row, whole)
+        with self._fn.bound(self.vars[0], at), self._fn.bound(self.vars[1], inner):
+            yield
 
 
 def _lanes(var: Var, base: Value, width: int, active: int) -> Lanes:
@@ -136,9 +162,11 @@ def _values(stmt: Contract) -> Iterator[Expr]:
             yield expr
 
 
-def _same_for_all_rows(fn: FunctionEmitter, stmt: Contract) -> Iterator[Expr]:
+def _same_for_all_rows(
+    fn: FunctionEmitter, stmt: Contract, rows: tuple[Var, ...]
+) -> Iterator[Expr]:
     """The expressions of the body that depend on the column but on nothing inside the tile."""
-    inside = {stmt.m[-1][0], *changes(stmt.body), stmt.acc}
+    inside = {*rows, *changes(stmt.body), stmt.acc}
     for expr in _values(stmt):
         reads = fn.environment.reads(expr)
         if stmt.n in reads and reads.isdisjoint(inside):

@@ -7,46 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ncc.backends.cpu.emit.code import Code, Value, integer
-
-
-@dataclass(frozen=True, slots=True)
-class Pieces:
-    """A length cut into pieces of `size`, the last of which may be shorter."""
-
-    length: int
-    size: int
-
-    @property
-    def count(self) -> int:
-        return -(-self.length // self.size)
-
-    def each(self, code: Code, index: Value, emit: Callable[[int], None]) -> None:
-        """Code for the piece at `index`: `emit(length)`, once per length that occurs."""
-        full, rest = divmod(self.length, self.size)
-        if not (full and rest):
-            emit(min(self.length, self.size))
-            return
-        labels = [code.fresh(stem) for stem in ("whole", "rest", "cut")]
-        code.branch_if(code.compare("icmp ult", index, integer(full)), *labels[:2])
-        for label, length in zip(labels, (self.size, rest), strict=False):
-            code.start(label)
-            emit(length)
-            code.branch(labels[2])
-        code.start(labels[2])
+from ncc.backends.cpu.tiles import Pieces
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a tile stands: the outer row variables, the piece of the last one, and the panel."""
+    """Where a tile stands: the outer row variables, the piece of rows, and the panel.
+
+    `turn` counts the row tiles that this panel has met before.
+    """
 
     outer: tuple[Value, ...]
     rows: Value
     panel: Value
+    turn: Value
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """All tiles: `outer` row variables, `rows` of the last one, `columns`.
+    """All tiles: `outer` row variables, `rows` of the one that is cut, `columns`.
 
     Tiles are numbered so that `block` row tiles are multiplied by one panel, then by the next.
     """
@@ -54,7 +33,7 @@ class Grid:
     outer: tuple[int, ...]
     rows: Pieces
     columns: Pieces
-    block: int
+    block: int = 1
 
     @property
     def row_tiles(self) -> int:
@@ -69,24 +48,38 @@ class Grid:
         block, inside = integer(0), number
         if self.block < self.row_tiles:
             block, inside = _divide(code, number, self.block * self.columns.count)
-        panel, row_tile = self._in_block(code, block, inside)
+        panel, turn = self._in_block(code, block, inside)
         first = code.binary("mul nuw nsw", block, integer(self.block))
-        rest, rows = _divide(code, code.binary("add nuw nsw", first, row_tile), self.rows.count)
+        rest, rows = _divide(code, code.binary("add nuw nsw", first, turn), self.rows.count)
         outer: list[Value] = []
         for extent in self.outer[:0:-1]:
             rest, index = _divide(code, rest, extent)
             outer.insert(0, index)
-        return Place((rest, *outer) if self.outer else (), rows, panel)
+        return Place((rest, *outer) if self.outer else (), rows, panel, turn)
 
     def _in_block(self, code: Code, block: Value, inside: Value) -> tuple[Value, Value]:
         """The panel, and the row tile counted from the first of its block."""
-        full, rest = divmod(self.row_tiles, self.block)
-        panel, row_tile = _divide(code, inside, self.block)
-        if not rest:
-            return panel, row_tile
-        is_full = code.compare("icmp ult", block, integer(full))
-        short_panel, short_tile = _divide(code, inside, rest)
-        return code.select(is_full, panel, short_panel), code.select(is_full, row_tile, short_tile)
+        blocks = Pieces(self.row_tiles, self.block)
+        panel, turn = _divide(code, inside, self.block)
+        if not blocks.rest:
+            return panel, turn
+        is_full = code.compare("icmp ult", block, integer(blocks.full))
+        last_panel, last_turn = _divide(code, inside, blocks.rest)
+        return code.select(is_full, panel, last_panel), code.select(is_full, turn, last_turn)
+
+
+def for_each_length(code: Code, pieces: Pieces, index: Value, emit: Callable[[int], None]) -> None:
+    """Code for the piece at `index`: `emit(length)`, once per length that occurs."""
+    if not (pieces.full and pieces.rest):
+        emit(pieces.size if pieces.full else pieces.rest)
+        return
+    whole, rest, done = (code.fresh(stem) for stem in ("whole", "rest", "cut"))
+    code.branch_if(code.compare("icmp ult", index, integer(pieces.full)), whole, rest)
+    for label, length in ((whole, pieces.size), (rest, pieces.rest)):
+        code.start(label)
+        emit(length)
+        code.branch(done)
+    code.start(done)
 
 
 def _divide(code: Code, x: Value, by: int) -> tuple[Value, Value]:

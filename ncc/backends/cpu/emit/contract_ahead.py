@@ -1,0 +1,46 @@
+"""What is read soon: memory that the sums of one tile ask for on behalf of the next ones.
+
+Weights come from beyond the caches once in every run of a model, and hardware looks no more than
+a page ahead. So while one panel is used, the next is brought to the second-level cache, each row
+tile asking for its part; and where rows do not stay in that cache, so are the next rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ncc.backends.cpu.emit.contract_product import Stream
+from ncc.backends.cpu.tiles import L2_BYTES, LINE
+
+SOON = 128 * LINE
+"""How far ahead a panel is read that is used once, or is too large to wait in the cache; bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A stream that starts `distance` bytes after that of an operand, and `shift` more each turn.
+
+    Turns count from 0 to `turns` - 1 and start again.
+    """
+
+    stream: Stream
+    distance: int
+    shift: int = 0
+    turns: int = 1
+
+
+def panels_ahead(b: Stream, panel_bytes: int, panels: int, row_tiles: int) -> Ahead:
+    """For panels that `row_tiles` tiles use before the next one is taken."""
+    lines = -(-b.step // LINE)
+    if row_tiles == 1 or panels == 1 or 2 * panel_bytes > L2_BYTES:
+        return Ahead(Stream(b.axes, b.step, lines), SOON)
+    each = -(-lines // row_tiles)
+    return Ahead(Stream(b.axes, b.step, each), panel_bytes, each * LINE, -(-lines // each))
+
+
+def rows_ahead(a: Stream, tile_bytes: int, steps: int, a_bytes: int) -> Ahead | None:
+    """For rows of A of which a tile covers `tile_bytes` in `steps` steps of the run."""
+    if a_bytes <= L2_BYTES:
+        return None
+    lines = -(-tile_bytes // (LINE * steps))
+    return Ahead(Stream(a.axes, lines * LINE, lines), tile_bytes)
