@@ -32,6 +32,7 @@ from ncc.passes.fuse import constant_values
 from ncc.passes.narrow_storage import narrow_storage
 from ncc.passes.order import order
 from ncc.passes.place import place
+from ncc.passes.widen_f16 import widen_f16
 
 Model = str | PathLike[str] | ModelProto
 Progress = Callable[[str], None]
@@ -44,12 +45,10 @@ def simplify(graph: Graph, options: Options, target: Target) -> Graph:
 
 def precision(graph: Graph, options: Options, target: Target) -> Graph:
     """Explicit casts to the narrow type; what only rounds is stored rounded."""
+    graph = widen_f16(graph)
     mode = Mode(precision_mode(options, target).value)
-    if mode is Mode.none:
-        return graph
-    graph = autocast(
-        graph, mode=mode, to=DType(options.auto_cast_type), keep_fp32=options.keep_fp32
-    )
+    to = DType(options.auto_cast_type)
+    graph = autocast(graph, mode=mode, to=to, keep_fp32=options.keep_fp32)
     return cse(canonicalize(narrow_storage(cse(graph))))
 
 
