@@ -111,6 +111,12 @@ def long_body(sums: Sum) -> tuple[Buffers, Stmts]:
     return (bias, out), (Store(out, sums.place, value),)
 
 
+def silu_to_bf16(sums: Sum) -> tuple[Buffers, Stmts]:
+    out = sums.buffer("out", DType.bf16)
+    value = sums.acc / (apply("exp", -sums.acc) + 1.0)
+    return (out,), (Store(out, sums.place, MATH.cast(value, DType.bf16)),)
+
+
 CASES = {
     "bias and relu": Case(bias_relu, lambda x, bias: np.maximum(x + bias, 0)),
     "scale of the row": Case(scale_of_the_row, lambda x, scale: x * scale[:, None], slope=4.0),
@@ -118,6 +124,7 @@ CASES = {
     "transposed": Case(transposed, lambda x: x.T),
     "only some columns": Case(only_some_columns, lambda x: x[:, :20]),
     "a result that is read back": Case(read_back, lambda x, first: x * 1.5, slope=2.0),
+    "silu, rounded": Case(silu_to_bf16, lambda x: x / (1 + np.exp(-x)), slope=1.2),
     "a long body": Case(long_body, lambda x, bias: series(np.clip(x, -1, 1)) + bias, slope=2.0),
 }
 
