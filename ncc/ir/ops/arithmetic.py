@@ -74,10 +74,10 @@ NEUTRAL: dict[type[Op], float] = {Add: -0.0, Sub: 0.0, Mul: 1.0, Div: 1.0}
 """x op NEUTRAL[op] is x, bit for bit; x + 0.0 is not, for it turns -0.0 into 0.0."""
 
 
-@canonical(P(COMMUTATIVE, C("c"), D("x"), node="node"))
-def constant_to_the_right(build: Builder, node: Node, c: Value, x: Value) -> Value:
+@canonical(P(COMMUTATIVE, C("c"), D("x"), bind="op"))
+def constant_to_the_right(build: Builder, op: Op, c: Value, x: Value) -> Value:
     """add(c, x) -> add(x, c), so that other rules need one order only."""
-    return build(node.op, x, c)
+    return build(op, x, c)
 
 
 @canonical(P(tuple(NEUTRAL), V("x"), P(Constant, node="c"), node="node"))
@@ -90,16 +90,29 @@ def neutral_constant(build: Builder, node: Node, x: Value, c: Node) -> Value | S
 
 
 def _sign(value: float | None) -> float:
-    return math.copysign(1.0, value or 0.0)
+    return math.copysign(1.0, 1.0 if value is None else value)
+
+
+@canonical(P(Div, P(Constant, node="c"), V("x")))
+def one_over(build: Builder, c: Node, x: Value) -> Value | Skip:
+    """1 / x -> reciprocal(x)"""
+    if number(c.result) != 1:
+        return Skip(f"the dividend is {number(c.result)}")
+    if c.result.tensor.rank > x.tensor.rank:
+        return Skip("the dividend adds an axis")
+    return build(Reciprocal(), x)
 
 
 @canonical(P(Div, V("x"), P(Constant, bind="c")))
 def divide_by_power_of_two(build: Builder, x: Value, c: Constant) -> Value | Skip:
     """x / 2**n -> x * 2**-n, which is the same number."""
     divisor = c.value.array
-    if not x.tensor.dtype.is_float or not _powers_of_two(divisor):
+    if not x.tensor.dtype.is_float:
+        return Skip("integers are divided without a rest")
+    if not _powers_of_two(divisor):
         return Skip("the divisor is not a power of two")
-    inverse = (1.0 / divisor.astype(np.float64)).astype(divisor.dtype)
+    with np.errstate(over="ignore"):
+        inverse = (1.0 / divisor.astype(np.float64)).astype(divisor.dtype)
     if not np.all(np.isfinite(inverse)):
         return Skip(f"the reciprocal overflows {x.tensor.dtype.value}")
     return build(Mul(), x, build(Constant(Literal.of(inverse))))

@@ -45,7 +45,7 @@ def clip_of_extremum(build: Builder, node: Node, x: Value, c: Node) -> Value | S
     if bound is None or node.result.type != x.type:
         return Skip("the constant is not one number")
     if not x.tensor.dtype.is_float or math.isnan(bound):
-        return Skip(f"clip takes no bound like {bound}")
+        return Skip(f"clip takes floats and a number, not {x.tensor.dtype.value} and {bound}")
     return build(Clip(max=bound) if isinstance(node.op, Min) else Clip(min=bound), x)
 
 

@@ -22,4 +22,4 @@ class Max(Elementwise):
         return m.max(a, b)
 
 
-canonical(P((Min, Max), C("c"), D("x"), node="node"))(constant_to_the_right.body)
+canonical(P((Min, Max), C("c"), D("x"), bind="op"))(constant_to_the_right.body)
