@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from ncc.backends.cpu.image import Extent, place
 from ncc.backends.cpu.llvm import compile_text
 from ncc.backends.cpu.loops import Kernel
 from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.workers import compile_texts
 
 _FUNCTION = "kernel"
 """What the function of every object is called; its place in the image prefixes the name."""
@@ -35,15 +37,20 @@ class Executable:
     kernels: tuple[Extent, ...]
 
 
-def compile_kernels(kernels: Sequence[Kernel], target: Target) -> Compiled:
-    """Machine code of `kernels`; those with the same code share an object."""
+def compile_kernels(
+    kernels: Sequence[Kernel], target: Target, *, jobs: int | None = None
+) -> Compiled:
+    """Machine code of `kernels`; those with the same code share an object.
+
+    `jobs` processes at most, by default as many as this one has cores; the result is the same.
+    """
     positions: dict[str, int] = {}
     index = [
         positions.setdefault(emit_kernel(kernel, target, _FUNCTION), len(positions))
         for kernel in kernels
     ]
-    objects = tuple(read_object(compile_text(text, target)) for text in positions)
-    return Compiled(objects, tuple(index))
+    compiled = compile_texts(list(positions), target, jobs or len(os.sched_getaffinity(0)))
+    return Compiled(tuple(map(read_object, compiled)), tuple(index))
 
 
 def link(compiled: Compiled, entries: Sequence[Sequence[Call]], target: Target) -> Executable:

@@ -45,9 +45,13 @@ def assembly(text: str, target: Target) -> str:
 
 
 def _optimized(text: str, target: Target) -> llvm.ModuleRef:
+    """The module after the passes on single functions: no other would find work."""
     machine = _machine(target)
     module = llvm.parse_assembly(text, context=llvm.create_context())
     module.verify()
     builder = llvm.create_pass_builder(machine, _tuning())
-    builder.getModulePassManager().run(module, builder)
+    simplify = builder.getFunctionPassManager()
+    for function in module.functions:
+        if not function.is_declaration:
+            simplify.run(function, builder)
     return module

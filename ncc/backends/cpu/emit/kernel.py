@@ -5,7 +5,6 @@ from __future__ import annotations
 from ncc.backends.cpu.aliasing import shareable
 from ncc.backends.cpu.emit.code import integer
 from ncc.backends.cpu.emit.function import FunctionEmitter
-from ncc.backends.cpu.emit.memory import NOTHING_DEFINITION
 from ncc.backends.cpu.loops import Kernel, is_parallel
 from ncc.backends.cpu.target import Target
 
@@ -25,7 +24,6 @@ def emit_kernel(kernel: Kernel, target: Target, name: str) -> str:
     return "\n".join(
         [
             f'target triple = "{target.triple}"',
-            NOTHING_DEFINITION,
             *fn.code.module,
             f"define void @{name}({_parameters(kernel)}) #0 {{",
             "entry:",

@@ -15,8 +15,8 @@ from ncc.backends.cpu.emit.types import constant, stored
 from ncc.backends.cpu.loops import Apply, Buffer, Const, Expr, Load, Store
 from ncc.ir.types import DType
 
-NOTHING = "@nothing"
-NOTHING_DEFINITION = f"{NOTHING} = internal constant [128 x i8] zeroinitializer, align 64"
+_NOTHING = Value("@nothing", "ptr")
+_NOTHING_DEFINITION = "@nothing = internal constant [128 x i8] zeroinitializer, align 64"
 """What a load reads whose guard is false: zeros, enough for the widest vector."""
 
 
@@ -91,7 +91,8 @@ class Memory:
         return self._in_memory(value, node.dtype)
 
     def _or_nothing(self, guard: Value, pointer: Value) -> Value:
-        return self._code.select(guard, pointer, Value(NOTHING, "ptr"))
+        self._code.define(_NOTHING_DEFINITION)
+        return self._code.select(guard, pointer, _NOTHING)
 
     # Stores.
 
