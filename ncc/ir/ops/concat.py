@@ -60,13 +60,13 @@ class Concat(Op):
 
 @canonical(P(Concat, node="node", bind="concat"))
 def flatten_concat(build: Builder, node: Node, concat: Concat) -> Value | Skip:
-    """concat(x) -> x, and concat(concat(a, b), c) -> concat(a, b, c) on one axis."""
+    """concat(x) -> x, and concat(concat(a, b), c) -> concat(a, b, c); empty operands go."""
     parts: list[Value] = []
     for value in node.operands:
-        nested = value.op == concat and value.node is not None
-        parts += value.node.operands if nested and value.node else [value]
-    if len(parts) == 1:
-        return parts[0]
+        nested = value.node.operands if value.node and value.op == concat else (value,)
+        parts += [part for part in nested if part.tensor.shape[concat.axis] != 0]
+    if len(parts) <= 1:
+        return parts[0] if parts else node.operands[0]
     if len(parts) == len(node.operands):
-        return Skip("no operand is a concat along the same axis")
+        return Skip("no operand is empty or a concat along the same axis")
     return build(concat, *parts)

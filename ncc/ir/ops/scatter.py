@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from enum import Enum
 
 import numpy as np
 
+from ncc.ir.fold import EVALUATION_LIMIT, constant_array
+from ncc.ir.graph import Builder, Value
+from ncc.ir.indexing import constant, part
 from ncc.ir.op import Array, Op, op, require
-from ncc.ir.ops.gather import check_range, require_indices
-from ncc.ir.types import TensorType
+from ncc.ir.ops.concat import Concat
+from ncc.ir.ops.gather import Gather, check_range, require_indices
+from ncc.ir.ops.reshape import Reshape
+from ncc.ir.rewrite import C, P, Skip, V, canonical
+from ncc.ir.types import DType, TensorType
 
 
 class Reduction(Enum):
@@ -50,11 +58,15 @@ class ScatterElements(Op):
         _require_updates(updates, x.with_shape(indices.shape))
         return x
 
+    def coordinates(self, indices: Array) -> tuple[Array, ...]:
+        """Where each update goes: its place along each axis of x."""
+        places: list[Array] = list(np.indices(indices.shape))
+        places[self.axis] = indices
+        return tuple(places)
+
     def eval(self, x: Array, indices: Array, updates: Array) -> Array:
         check_range(indices, x.shape[self.axis])
-        coordinates: list[Array] = list(np.indices(indices.shape, sparse=True))
-        coordinates[self.axis] = indices
-        return _updated(x, tuple(coordinates), updates, self.reduction)
+        return _updated(x, self.coordinates(indices), updates, self.reduction)
 
 
 @op("scatter_nd")
@@ -79,11 +91,15 @@ class ScatterND(Op):
         _require_updates(updates, x.with_shape((*indices.shape[:-1], *x.shape[depth:])))
         return x
 
+    def coordinates(self, indices: Array) -> tuple[Array, ...]:
+        """Where each update goes: its place along each of the first axes of x."""
+        return tuple(np.moveaxis(indices, -1, 0))
+
     def eval(self, x: Array, indices: Array, updates: Array) -> Array:
-        coordinates = tuple(np.moveaxis(indices, -1, 0))
-        for size, coordinate in zip(x.shape, coordinates, strict=False):
-            check_range(coordinate, size)
-        return _updated(x, coordinates, updates, self.reduction)
+        places = self.coordinates(indices)
+        for size, place in zip(x.shape, places, strict=False):
+            check_range(place, size)
+        return _updated(x, places, updates, self.reduction)
 
 
 def _require_updates(updates: TensorType, wanted: TensorType) -> None:
@@ -99,10 +115,81 @@ def _require_updates(updates: TensorType, wanted: TensorType) -> None:
     )
 
 
-def _updated(x: Array, where: tuple[Array, ...], updates: Array, reduction: Reduction) -> Array:
+def _updated(x: Array, places: tuple[Array, ...], updates: Array, reduction: Reduction) -> Array:
     result = x.copy()
     if reduction is Reduction.none:
-        result[where] = updates
+        result[places] = updates
     else:
-        _JOIN[reduction].at(result, where, updates)
+        _JOIN[reduction].at(result, places, updates)
     return result
+
+
+@canonical(P((ScatterElements, ScatterND), V("x"), C("indices"), V("updates"), bind="scatter"))
+def known_scatter(
+    build: Builder,
+    scatter: ScatterElements | ScatterND,
+    x: Value,
+    indices: Value,
+    updates: Value,
+) -> Value | Skip:
+    """scatter(x, constant, updates) -> slices of x joined with the updates, or one gather of both.
+
+    They are joined where the indices are all of a box, in order.
+    """
+    if scatter.reduction is not Reduction.none:
+        return Skip(f"updates are combined by {scatter.reduction.value}")
+    known = constant_array(indices)
+    if known is None:
+        return Skip(f"{indices.type} are too many indices")
+    if not x.tensor.is_static:
+        return Skip(f"{x.type} has a size that is not a number")
+    places = np.stack([place.ravel() for place in scatter.coordinates(known)])
+    outer, rest = x.tensor.dims[: len(places)], x.tensor.dims[len(places) :]
+    if np.any((places < 0) | (places >= np.array(outer)[:, None])):
+        return Skip(f"an index is outside of {x.type}")
+    box = _box(places)
+    if box is None:
+        if math.prod(outer) * DType.i32.itemsize > EVALUATION_LIMIT:
+            return Skip(f"{x.type} has too many places for a constant")
+        return _gathered(build, x, places, updates, rest)
+    low, sizes = box
+    return _overwritten(build, x, build(Reshape((*sizes, *rest)), updates), low)
+
+
+def _box(places: Array) -> tuple[list[int], list[int]] | None:
+    """The lowest corner and the sizes of the box whose elements `places` [axes, n] are in order."""
+    if not places.size:
+        return None
+    low = places.min(1)
+    sizes = places.max(1) - low + 1
+    filled = np.indices(sizes).reshape(len(low), -1) + low[:, None]
+    same = math.prod(sizes.tolist()) == places.shape[1] and np.array_equal(filled, places)
+    return (low.tolist(), sizes.tolist()) if same else None
+
+
+def _overwritten(build: Builder, x: Value, box: Value, low: Sequence[int]) -> Value:
+    """`x` with `box` from the corner `low` on, one axis after the other."""
+    sizes = zip(box.tensor.dims, x.tensor.dims, strict=True)
+    axis = next((axis for axis, (inner, outer) in enumerate(sizes) if inner != outer), None)
+    if axis is None:
+        return box
+    start, size = low[axis], box.tensor.dims[axis]
+    end, whole = start + size, x.tensor.dims[axis]
+    middle = _overwritten(build, part(build, x, axis, start, size), box, low)
+    before = [part(build, x, axis, 0, start)] if start else []
+    after = [part(build, x, axis, end, whole - end)] if end < whole else []
+    return build(Concat(axis), *before, middle, *after)
+
+
+def _gathered(
+    build: Builder, x: Value, places: Array, updates: Value, rest: tuple[int, ...]
+) -> Value:
+    """The rows of `x` and of the updates, each taken from where it is."""
+    outer = x.tensor.dims[: len(places)]
+    count = math.prod(outer)
+    source = np.arange(count)
+    source[np.ravel_multi_index(tuple(places), outer)] = count + np.arange(places.shape[1])
+    rows = build(Reshape((count, *rest)), x)
+    new = build(Reshape((places.shape[1], *rest)), updates)
+    taken = build(Gather(0), build(Concat(0), rows, new), constant(build, source, DType.i32))
+    return build(Reshape(x.tensor.shape), taken)
