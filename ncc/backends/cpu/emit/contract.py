@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ncc.backends.cpu.affine import Window, slope
 from ncc.backends.cpu.emit.code import Value, integer
 from ncc.backends.cpu.emit.contract_ahead import Ahead, panels_ahead, rows_ahead
 from ncc.backends.cpu.emit.contract_finish import finish_for
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def emit_contract(fn: FunctionEmitter, stmt: Contract) -> None:
     """Emit all tiles of `stmt`, or those of this core."""
     assert stmt.tile[1] == stmt.pack.nr, "a tile is as wide as a panel"
+    assert stmt.a.dtype is stmt.b.dtype, "operands of a product have one type"
     assert stmt.a.guard is None, "operands of a product are not guarded"
     assert stmt.b.guard is None, "operands of a product are not guarded"
     if stmt.columns == 0 or any(extent == 0 for _, extent in stmt.m):
@@ -60,6 +62,7 @@ class _Tile:
         self._itemsize = stmt.a.dtype.itemsize
         self._panel_bytes = stmt.pack.panel * self._itemsize
         self._a_bytes = stmt.a.buffer.size * self._itemsize
+        self._run = stmt.k[-1][1] if all(extent for _, extent in stmt.k) else 0
         extents = [extent for _, extent in stmt.m]
         self._rows = cut_rows(extents[-1], extents[-2] if extents[1:] else 1, stmt.tile[0])
         self._finish = finish_for(fn, stmt, self._unit, self._rows)
@@ -110,7 +113,6 @@ class _Tile:
         """The sums of `rows` by `columns`, and the body on them."""
         stmt, unit = self._stmt, self._unit
         vectors = -(-columns // unit.lanes)
-        run = stmt.k[-1][1]
         a, b = self._streams()
         ahead = self._ahead(a, b, rows)
         sums = Sums(
@@ -119,9 +121,9 @@ class _Tile:
             rows=tuple(self._row_start(row) for row in range(rows)),
             vectors=vectors,
             axes=tuple(extent for _, extent in stmt.k[:-1]),
-            run=run,
+            run=self._run,
             streams=(a, b, *(one.stream for _, one in ahead)),
-            parts=partial_sums(rows, vectors, run // stmt.pack.kr),
+            parts=partial_sums(rows, vectors, self._run // stmt.pack.kr),
         )
         pointers = (self._start_ahead(start[operand], one, turn) for operand, one in ahead)
         self._finish.piece(sum_products(self._fn.code, sums, (*start, *pointers)), columns)
@@ -148,12 +150,19 @@ class _Tile:
 
     def _stride(self, operand: Load, var: Var) -> int:
         """Bytes between the elements for neighbouring values of `var`."""
-        return self._fn.index.form(operand.index).coefficient(var) * self._itemsize
+        window = Window(var, self._fn.indices.extents[var], 0)
+        step = slope(
+            self._fn.index.form(operand.index),
+            window,
+            lambda expr: var in self._fn.environment.reads(expr),
+        )
+        assert step is not None, f"an operand is not affine in {var.name}"
+        return step * self._itemsize
 
     def _ahead(self, a: Stream, b: Stream, rows: int) -> list[tuple[int, Ahead]]:
         """What is asked for, with the number of the operand that it continues."""
         stmt, grid = self._stmt, self.grid
-        steps = -(-stmt.k[-1][1] // stmt.pack.kr)
+        steps = max(-(-self._run // stmt.pack.kr), 1)
         row_tiles = 1 if grid.row_tiles == 1 else grid.block
         found = (
             rows_ahead(a, self._row_start(rows), steps, self._a_bytes),
