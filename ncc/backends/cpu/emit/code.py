@@ -158,6 +158,12 @@ class Code:
         """An instruction of two operands of one type that gives that type."""
         return self.like(a, f"{opcode} {a}, {b.text}")
 
+    def add(self, x: Value, offset: int) -> Value:
+        """`x` plus a constant, folded when `x` is a literal."""
+        if not x.text.startswith("%"):
+            return integer(int(x.text) + offset)
+        return self.binary("add", x, integer(offset)) if offset else x
+
     def compare(self, opcode: str, a: Value, b: Value) -> Value:
         """`opcode` is like "fcmp olt"; gives i1."""
         return self.value(f"{opcode} {a}, {b.text}", "i1", a.lanes)

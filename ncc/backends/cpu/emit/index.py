@@ -55,7 +55,7 @@ class IndexEmitter:
             total = part if total is None else self._code.binary("add", total, part)
         if total is None:
             return integer(form.const)
-        return self._code.binary("add", total, integer(form.const)) if form.const else total
+        return self._code.add(total, form.const)
 
     def _scaled(self, x: Value, factor: int) -> Value:
         if factor == 1:

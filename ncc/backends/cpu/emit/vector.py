@@ -28,102 +28,122 @@ ACCUMULATORS = 4
 
 
 def emit_vector_loop(fn: FunctionEmitter, stmt: For) -> None:
-    """Emit `stmt`, of more than one iteration, in the lanes of the target."""
-    width = fn.target.lanes
+    """Emit `stmt`, of more than one iteration, in the lanes of the target or fewer."""
+    width = min(fn.target.lanes, _lanes_for(stmt.extent))
     chunks, rest = divmod(stmt.extent, width)
-    reductions = [Reduction(local, how) for local, how in stmt.reduce]
-    copies = ACCUMULATORS if reductions and chunks >= 2 * ACCUMULATORS else 1
+    copies = ACCUMULATORS if stmt.reduce and chunks >= 2 * ACCUMULATORS else 1
+    reductions = [Reduction(fn, local, how, width, copies) for local, how in stmt.reduce]
+    emit = _Chunks(fn, stmt, width, reductions)
+    emit.whole(0, chunks // copies, copies)
+    emit.whole(chunks // copies * copies, chunks % copies, 1)
+    emit.rest(chunks * width, rest)
     for reduction in reductions:
-        reduction.start(fn, width, copies)
-    done = chunks // copies * copies
-    for first, end, group in ((0, done, copies), (done, chunks, 1)):
-        if end > first:
-            _emit_chunks(fn, stmt, reductions, first, end, group)
-    if rest:
-        with _reducing(fn, reductions, 0), lanes(fn, stmt.var, integer(chunks * width), rest):
-            fn.statements(stmt.body)
-    for reduction in reductions:
-        reduction.finish(fn)
+        reduction.finish()
 
 
-def _emit_chunks(
-    fn: FunctionEmitter,
-    stmt: For,
-    reductions: Sequence[Reduction],
-    first: int,
-    end: int,
-    group: int,
-) -> None:
-    """Chunks first..end, `group` of them per turn, each with an accumulator of its own."""
-    width = fn.target.lanes
-    with fn.loop(stmt.body, first * width, end * width, group * width) as base:
-        for copy in range(group):
-            start = fn.code.binary("add", base, integer(copy * width)) if copy else base
-            with _reducing(fn, reductions, copy), lanes(fn, stmt.var, start, width):
-                fn.statements(stmt.body)
+def _lanes_for(count: int) -> int:
+    """The power of two that holds `count` lanes."""
+    return 1 << (count - 1).bit_length()
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """Emits parts of the vector loop `stmt`."""
+
+    fn: FunctionEmitter
+    stmt: For
+    width: int
+    reductions: Sequence[Reduction]
+
+    def whole(self, first: int, turns: int, copies: int) -> None:
+        """`turns` turns of a loop from chunk `first`, with `copies` chunks in each."""
+        start, step = first * self.width, copies * self.width
+        if turns == 1:
+            self._turn(integer(start), copies)
+        elif turns:
+            end = start + turns * step
+            with self.fn.loop(self.stmt.body, start, end, step) as base:
+                self._turn(base, copies)
+
+    def _turn(self, base: Value, copies: int) -> None:
+        for copy in range(copies):
+            start = self.fn.code.add(base, copy * self.width)
+            with _reducing(self.reductions, copy), lanes(self.fn, self.stmt.var, start, self.width):
+                self.fn.statements(self.stmt.body)
+
+    def rest(self, first: int, count: int) -> None:
+        """The last `count` iterations, fewer than a chunk."""
+        if not count:
+            return
+        width = self.width if self.reductions else _lanes_for(count)
+        here = lanes(self.fn, self.stmt.var, integer(first), width, count)
+        with _reducing(self.reductions, 0), here:
+            self.fn.statements(self.stmt.body)
 
 
 @contextmanager
-def lanes(fn: FunctionEmitter, var: Var, base: Value, active: int) -> Iterator[None]:
-    """The first `active` lanes are iterations base, base + 1 ... of `var`.
+def lanes(
+    fn: FunctionEmitter, var: Var, base: Value, width: int, active: int | None = None
+) -> Iterator[None]:
+    """The first `active` of `width` lanes are iterations base, base + 1 ... of `var`.
 
     `base` is a literal or a multiple of the number of lanes.
     """
-    width = fn.target.lanes
+    count = width if active is None else active
     multiple = width if base.text.startswith("%") else int(base.text)
-    mask = vector_literal([lane < active for lane in range(width)], "i1")
-    here = Lanes(var, base, width, multiple, active, mask if active < width else None)
-    with fn.environment.within(here):
+    mask = vector_literal([lane < count for lane in range(width)], "i1") if count < width else None
+    with fn.environment.within(Lanes(var, base, width, multiple, count, mask)):
         yield
 
 
 @contextmanager
-def _reducing(fn: FunctionEmitter, reductions: Sequence[Reduction], copy: int) -> Iterator[None]:
+def _reducing(reductions: Sequence[Reduction], copy: int) -> Iterator[None]:
     """Locals that are reduced stand for the accumulators number `copy`."""
     for reduction in reductions:
-        fn.environment.slots[reduction.local] = reduction.slots[copy]
-        fn.environment.change([reduction.local])
+        reduction.stand_in(reduction.slots[copy])
     yield
     for reduction in reductions:
-        fn.environment.slots[reduction.local] = reduction.outer
-        fn.environment.change([reduction.local])
+        reduction.stand_in(reduction.outer)
 
 
-@dataclass
 class Reduction:
-    """One local that a vector loop reduces with `how`."""
+    """One local that a vector loop reduces with `how`, in accumulators that hold nothing yet."""
 
-    local: Local
-    how: str
-
-    def start(self, fn: FunctionEmitter, width: int, copies: int) -> None:
-        """Make `copies` accumulators that hold nothing yet."""
-        self.outer = fn.environment.slots[self.local]
-        kind = element(self.local.dtype)
-        nothing = constant(identity(self.how, self.local.dtype), self.local.dtype, width)
+    def __init__(
+        self, fn: FunctionEmitter, local: Local, how: str, width: int, copies: int
+    ) -> None:
+        self._fn, self._local, self._how = fn, local, how
+        self.outer = fn.environment.slots[local]
+        kind = element(local.dtype)
+        nothing = constant(identity(how, local.dtype), local.dtype, width)
         self.slots = [
             Slot(fn.code.allocate(kind, width), kind, width, masked=True) for _ in range(copies)
         ]
         for slot in self.slots:
             fn.code.store(nothing, slot.pointer)
 
-    def finish(self, fn: FunctionEmitter) -> None:
+    def stand_in(self, slot: Slot) -> None:
+        """From here on the local is in `slot`."""
+        self._fn.environment.slots[self._local] = slot
+        self._fn.environment.change([self._local])
+
+    def finish(self) -> None:
         """Combine the accumulators, then their lanes by halves, then the value from before."""
-        values = [fn.code.load(s.pointer, s.element, s.lanes) for s in self.slots]
+        code = self._fn.code
+        values = [code.load(slot.pointer, slot.element, slot.lanes) for slot in self.slots]
         while len(values) > 1:
-            pairs = zip(values[::2], values[1::2], strict=True)
-            values = [self._combine(fn, a, b) for a, b in pairs]
+            values = [self._combine(*pair) for pair in zip(values[::2], values[1::2], strict=True)]
         total = values[0]
         while total.lanes > 1:
             half = total.lanes // 2
-            low = fn.code.shuffle(total, total, range(half))
-            high = fn.code.shuffle(total, total, range(half, total.lanes))
-            total = self._combine(fn, low, high)
-        before = fn.expressions.scalar(self.local)
-        fn.assign(self.local, self._combine(fn, before, fn.code.extract(total, 0)))
+            low = code.shuffle(total, total, range(half))
+            high = code.shuffle(total, total, range(half, total.lanes))
+            total = self._combine(low, high)
+        before = self._fn.expressions.scalar(self._local)
+        self._fn.assign(self._local, self._combine(before, code.extract(total, 0)))
 
-    def _combine(self, fn: FunctionEmitter, a: Value, b: Value) -> Value:
-        return primitive(fn.code, self.how, self.local.dtype, [a, b])
+    def _combine(self, a: Value, b: Value) -> Value:
+        return primitive(self._fn.code, self._how, self._local.dtype, [a, b])
 
 
 def identity(how: str, dtype: DType) -> float:
