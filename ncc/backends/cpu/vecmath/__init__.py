@@ -1,4 +1,4 @@
-"""Transcendental functions as formulas over primitive functions, for vectors of f32 and f64.
+"""Transcendental functions of f32 and f64 as formulas in primitive functions.
 
 Each function is one straight-line formula over `Math`: numpy runs it in the tests, `expand` makes
 an expression of it. docs/math.md states the accuracy and the cost of each.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ncc.backends.cpu.loops import Expr, LoopMath
 from ncc.backends.cpu.vecmath import (
     circular,
-    error,
+    erf,
     exponential,
     inverse,
     logarithm,
@@ -30,7 +30,7 @@ FORMULAS: dict[str, Callable[..., Scalar]] = {
     "log1p": logarithm.log1p,
     "expm1": exponential.expm1,
     "pow": power.pow,
-    "erf": error.erf,
+    "erf": erf.erf,
     "sin": circular.sin,
     "cos": circular.cos,
     "tan": circular.tan,

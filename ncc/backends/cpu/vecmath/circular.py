@@ -9,12 +9,13 @@ from ncc.backends.cpu.vecmath.format import (
     F32,
     F64,
     Format,
+    fast_two_sum,
     polynomial,
     shift_left,
     sign_of,
     with_sign,
 )
-from ncc.backends.cpu.vecmath.turns import quarter_turns, total
+from ncc.backends.cpu.vecmath.turns import quarter_turns
 from ncc.ir.scalar import Math, Scalar
 
 
@@ -61,6 +62,9 @@ NUMBERS = {
     ),
 }
 
+HALF_PI = (math.pi / 2, 6.123233995736766e-17)
+"""pi/2 in two parts."""
+
 TINY = 2.0**-27
 """Below, sin(x) and tan(x) of f64 round to x, and the terms of the reduction underflow."""
 
@@ -93,14 +97,21 @@ _TOP = {F32: 31, F64: 63}
 
 def _quarters(m: Math, form: Format, x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
     """|x| = quarters * pi/2 + r: (quarters modulo 4 as an integer, sin(r), cos(r))."""
-    high, low = total(form, quarter_turns(m, form, x))
+    high, low = quarter_turns(m, form, x)
     nearest = high + F64.magic
-    angle = ((high - (nearest - F64.magic)) + low) * (math.pi / 2)
-    r = m.cast(angle, form.dtype)
+    r = m.cast(_angle(m, form, high - (nearest - F64.magic), low), form.dtype)
     z = r * r
     sine = m.fma(r * z, polynomial(m, z, NUMBERS[form].sin), r)
     cosine = polynomial(m, z, (1.0, -0.5, *NUMBERS[form].cos))
     return m.cast(m.bitcast(nearest, F64.bits), form.bits), sine, cosine
+
+
+def _angle(m: Math, form: Format, high: Scalar, low: Scalar) -> Scalar:
+    """(high + low) * pi/2, in f64; rounded once if that is the format."""
+    if form is F32:
+        return (high + low) * HALF_PI[0]
+    turns, rest = fast_two_sum(high, low)
+    return m.fma(turns, HALF_PI[0], m.fma(turns, HALF_PI[1], rest * HALF_PI[0]))
 
 
 def _turned(m: Math, form: Format, quarters: Scalar, sine: Scalar, cosine: Scalar) -> Scalar:

@@ -32,8 +32,8 @@ def digits(start: int, count: int) -> float:
     return part * 2.0**-count
 
 
-def quarter_turns(m: Math, form: Format, x: Scalar) -> list[Scalar]:
-    """Terms in f64 with |x| / (pi/2) = their sum, less a multiple of 4; NaN for infinite x."""
+def quarter_turns(m: Math, form: Format, x: Scalar) -> tuple[Scalar, Scalar]:
+    """(high, low) in f64: their sum is |x| / (pi/2) less a multiple of 4; NaN for infinite x."""
     return narrow_turns(m, x) if form is F32 else wide_turns(m, x)
 
 
@@ -41,16 +41,16 @@ FAR = {44: 19, 66: 41, 88: 63, 110: 85}
 """From 2**key on, an f32 is a multiple of 2**(key-23), and the digits before this one drop out."""
 
 
-def narrow_turns(m: Math, x: Scalar) -> list[Scalar]:
-    """For x of f32: a term below 2**47 and one below 2**-5, 2**-58 near the truth."""
+def narrow_turns(m: Math, x: Scalar) -> tuple[Scalar, Scalar]:
+    """For x of f32: high below 2**47, low below 2**-5, the sum 2**-58 near the truth."""
     a = m.cast(m.abs(x), F64.dtype)
-    high, low = m.const(digits(0, 53), a), m.const(digits(53, 53) * 2.0**-53, a)
+    first, second = m.const(digits(0, 53), a), m.const(digits(53, 53) * 2.0**-53, a)
     for exponent, start in FAR.items():
         far = a >= 2.0**exponent
-        high = m.where(far, digits(start, 53) * 2.0**-start, high)
-        low = m.where(far, digits(start + 53, 53) * 2.0 ** -(start + 53), low)
-    product, error = two_product(m, a, high)
-    return [product, m.fma(a, low, error)]
+        first = m.where(far, digits(start, 53) * 2.0**-start, first)
+        second = m.where(far, digits(start + 53, 53) * 2.0 ** -(start + 53), second)
+    high, error = two_product(m, a, first)
+    return high, m.fma(a, second, error)
 
 
 WORD = 52
@@ -58,41 +58,34 @@ WORDS = 23
 WINDOW = 5
 
 
-def wide_turns(m: Math, x: Scalar) -> list[Scalar]:
-    """For x of f64 above 2**-100: nine terms of at most 2, 2**-150 near the truth.
+def wide_turns(m: Math, x: Scalar) -> tuple[Scalar, Scalar]:
+    """For x of f64 above 2**-100: high below 16, low below its last place.
 
     From 2**(54 + 52*w) on, x is a multiple of 2**(52*w + 2), so w words of 52 digits drop out.
-    That leaves x below 2**106, and a window of five words, each product kept exact.
+    That leaves x below 2**106, and a window of five words, each product kept exact: however much
+    the products cancel, their sum has the precision of f64.
     """
     a = m.abs(x)
     words = [m.const(digits(i * WORD, WORD), a) for i in range(WORDS)]
     for skip in (16, 8, 4, 2, 1):
         far = a >= 2.0 ** (54 + WORD * skip)
         a = m.where(far, a * 2.0 ** (-WORD * skip), a)
-        moved = [
-            m.where(far, later, word) for word, later in zip(words, words[skip:], strict=False)
-        ]
+        pairs = zip(words, words[skip:], strict=False)
+        moved = [m.where(far, later, word) for word, later in pairs]
         words = moved + words[len(moved) :]
-    terms: list[Scalar] = []
+    products: list[Scalar] = []
     for i, word in enumerate(words[:WINDOW]):
-        terms += two_product(m, a * 2.0 ** (-WORD * i), word)
-    small = [m.fma(m.round(term * 0.25), -4.0, term) for term in terms[:3]]
-    return small + terms[3:-1]
+        products += two_product(m, a * 2.0 ** (-WORD * i), word)
+    small = [m.fma(m.round(product * 0.25), -4.0, product) for product in products[:3]]
+    *errors, high = distilled(distilled(small + products[3:-1]))
+    return high, reduce(add, errors)
 
 
-def total(form: Format, terms: Sequence[Scalar]) -> tuple[Scalar, Scalar]:
-    """(high, low): the sum of terms, as accurate as they are, however much they cancel.
+def distilled(terms: Sequence[Scalar]) -> list[Scalar]:
+    """Terms of the same sum: the errors made in adding them up, and the rounded sum last.
 
-    For f64 the terms are summed by SumK with K = 3 (Ogita, Rump and Oishi 2005).
+    Twice over it is SumK with K = 3 (Ogita, Rump and Oishi, Accurate Sum and Dot Product, 2005).
     """
-    if form is F64:
-        terms = _distilled(_distilled(terms))
-    *others, last = terms
-    return (last, reduce(add, others)) if form is F64 else (reduce(add, others), last)
-
-
-def _distilled(terms: Sequence[Scalar]) -> list[Scalar]:
-    """Terms of the same sum: the errors made in adding them up, and the rounded sum last."""
     high, *rest = terms
     errors = []
     for term in rest:
