@@ -87,12 +87,8 @@ def tan(m: Math, form: Format, x: Scalar) -> Scalar:
     quarters, sine, cosine = _quarters(m, form, x)
     is_odd = m.ne(quarters & 1, 0)
     ratio = m.where(is_odd, cosine, sine) / m.where(is_odd, sine, cosine)
-    sign = shift_left(m, quarters, _TOP[form]) ^ sign_of(m, form, x)
+    sign = shift_left(m, quarters, form.top) ^ sign_of(m, form, x)
     return _near_zero(m, form, x, with_sign(m, form, ratio, sign & form.sign))
-
-
-_TOP = {F32: 31, F64: 63}
-"""Shifts the last bit to that of the sign."""
 
 
 def _quarters(m: Math, form: Format, x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
@@ -117,7 +113,7 @@ def _angle(m: Math, form: Format, high: Scalar, low: Scalar) -> Scalar:
 def _turned(m: Math, form: Format, quarters: Scalar, sine: Scalar, cosine: Scalar) -> Scalar:
     """sin(quarters * pi/2 + r)."""
     value = m.where(m.ne(quarters & 1, 0), cosine, sine)
-    return with_sign(m, form, value, shift_left(m, quarters & 2, _TOP[form] - 1))
+    return with_sign(m, form, value, shift_left(m, quarters & 2, form.top - 1))
 
 
 def _near_zero(m: Math, form: Format, x: Scalar, value: Scalar) -> Scalar:

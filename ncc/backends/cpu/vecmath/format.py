@@ -36,9 +36,14 @@ class Format:
         return 2.0 ** (1 - self.bias)
 
     @property
+    def top(self) -> int:
+        """The position of the sign bit."""
+        return 8 * self.dtype.itemsize - 1
+
+    @property
     def sign(self) -> int:
         """The sign bit alone."""
-        return 1 << (8 * self.dtype.itemsize - 1)
+        return 1 << self.top
 
     def number(self, value: float) -> float:
         """A constant of this format."""

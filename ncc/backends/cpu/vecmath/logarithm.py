@@ -106,13 +106,19 @@ def assemble(m: Math, form: Format, minus_k: Scalar, f: Scalar, x: Scalar) -> Sc
     return m.where(m.eq(x, 0.0), -math.inf, m.where(x < 0.0, math.nan, value))
 
 
-def log(m: Math, form: Format, x: Scalar) -> Scalar:
-    """The natural logarithm; subnormal x is scaled first."""
+def reduced(m: Math, form: Format, x: Scalar) -> tuple[Scalar, Scalar]:
+    """(-k, f) as floats with x = 2**k * (1 + f), for positive x; subnormal x is scaled first."""
     small = x < form.least_normal
     e, y = split(m, form, m.where(small, x * 2.0**form.fraction, x))
     zero = 2.0**form.fraction + form.bias
     bias = m.where(small, zero + form.fraction, m.const(zero, x))
-    return assemble(m, form, bias - offset(m, form, e), y - 1.0, x)
+    return bias - offset(m, form, e), y - 1.0
+
+
+def log(m: Math, form: Format, x: Scalar) -> Scalar:
+    """The natural logarithm."""
+    minus_k, f = reduced(m, form, x)
+    return assemble(m, form, minus_k, f, x)
 
 
 def log1p(m: Math, form: Format, x: Scalar) -> Scalar:
@@ -123,9 +129,9 @@ def log1p(m: Math, form: Format, x: Scalar) -> Scalar:
     u = x + 1.0
     e, _ = split(m, form, u)
     field = shift_left(m, e, form.fraction)
-    reduced = m.bitcast(x, form.bits) - (field - (form.bias << form.fraction))
+    scaled = m.bitcast(x, form.bits) - (field - (form.bias << form.fraction))
     twice = m.bitcast((2 * form.bias + 1 << form.fraction) - field, form.dtype)
-    f = m.bitcast(reduced, form.dtype) - m.fma(twice, -0.5, 1.0)
+    f = m.bitcast(scaled, form.dtype) - m.fma(twice, -0.5, 1.0)
     minus_k = (2.0**form.fraction + form.bias) - offset(m, form, e)
     return assemble(m, form, minus_k, f, u)
 

@@ -19,7 +19,7 @@ from ncc.backends.cpu.vecmath.format import (
     shift_right,
     two_product,
 )
-from ncc.backends.cpu.vecmath.logarithm import offset, split
+from ncc.backends.cpu.vecmath.logarithm import offset, reduced, split
 from ncc.ir.scalar import Math, Scalar
 from ncc.ir.types import DType
 
@@ -120,13 +120,10 @@ def wide_log(m: Math, a: Scalar) -> tuple[Scalar, Scalar]:
     log(1 + f) = 2 atanh(f / (2 + f)), the first two terms of whose series are kept in two parts.
     """
     c = exponential.NUMBERS[F64]
-    small = a < F64.least_normal
-    e, v = split(m, F64, m.where(small, a * 2.0**F64.fraction, a))
-    zero = 2.0**F64.fraction + F64.bias
-    k = offset(m, F64, e) - m.where(small, zero + F64.fraction, m.const(zero, a))
-    high, low = _wide_atanh(m, v - 1.0)
-    total, error = fast_two_sum(k * c.ln2_high, high + high)
-    return total, m.fma(k, c.ln2_low, error + (low + low))
+    minus_k, f = reduced(m, F64, a)
+    high, low = _wide_atanh(m, f)
+    total, error = fast_two_sum(minus_k * -c.ln2_high, high + high)
+    return total, m.fma(minus_k, -c.ln2_low, error + (low + low))
 
 
 def _wide_atanh(m: Math, f: Scalar) -> tuple[Scalar, Scalar]:
