@@ -25,6 +25,7 @@ from ncc.backends.cpu.loops import (
     Store,
     Var,
     is_parallel,
+    is_shared,
     result_type,
     walk,
 )
@@ -57,10 +58,10 @@ def _verify_buffers(kernel: Kernel) -> None:
 
 def _verify_parallel(kernel: Kernel) -> None:
     count = sum(map(is_parallel, walk(kernel.body)))
-    assert count == sum(map(is_parallel, kernel.body)), "a parallel loop inside another loop"
+    assert count == sum(map(is_shared, kernel.body)), "a parallel loop among other statements"
     assert count <= 1, "two parallel loops"
     if count:
-        beside = tuple(stmt for stmt in kernel.body if not is_parallel(stmt))
+        beside = tuple(stmt for stmt in kernel.body if not is_shared(stmt))
         for stmt in walk(beside):
             if isinstance(stmt, Store):
                 private = stmt.buffer.role is Role.scratch

@@ -29,7 +29,11 @@ MAX_SCRATCH = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """A flat run of `size` elements. Parameters of a kernel may overlap only when equal."""
+    """A flat run of `size` elements.
+
+    No element that a kernel writes through one parameter is touched through another, except
+    that an output may be an input where `aliasing.shareable` says so.
+    """
 
     name: str
     dtype: DType
@@ -145,7 +149,8 @@ class Convert(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Load(Expr):
-    """`buffer[index]`; where `guard` is false, memory is not touched and the value is `other`."""
+    """`buffer[index]`; where `guard` is false, memory is not touched and the value is `other`,
+    by default 0."""
 
     buffer: Buffer
     index: Expr
@@ -162,7 +167,7 @@ class Kind(Enum):
 
     serial = "serial"
     parallel = "parallel"
-    """Split statically over the cores; top level of a kernel only, at most one per kernel.
+    """Split statically over the cores; at most one per kernel, inside serial loops at most.
     Every core executes what stands beside it, which stores to scratch alone."""
     vector = "vector"
     """In vector lanes, the tail masked. May hold serial and unrolled loops, no vector loop."""
@@ -274,6 +279,13 @@ def is_parallel(stmt: Stmt) -> bool:
     if isinstance(stmt, For):
         return stmt.kind is Kind.parallel
     return isinstance(stmt, Contract) and stmt.parallel
+
+
+def is_shared(stmt: Stmt) -> bool:
+    """Whether every core executes a statement: a parallel one, or loops around nothing else."""
+    if isinstance(stmt, For) and stmt.kind is Kind.serial and len(stmt.body) == 1:
+        return is_shared(stmt.body[0])
+    return is_parallel(stmt)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ncc.backends.cpu.aliasing import shareable
 from ncc.backends.cpu.emit.code import integer
 from ncc.backends.cpu.emit.function import FunctionEmitter
-from ncc.backends.cpu.loops import Kernel, is_parallel
+from ncc.backends.cpu.loops import Kernel, is_shared
 from ncc.backends.cpu.target import Target
 
 
@@ -16,7 +16,7 @@ def emit_kernel(kernel: Kernel, target: Target, name: str) -> str:
     """
     fn = FunctionEmitter(kernel, target)
     fn.code.start("start")
-    if any(map(is_parallel, kernel.body)):
+    if any(map(is_shared, kernel.body)):
         fn.statements(kernel.body)
     else:
         with fn.code.when(fn.code.compare("icmp eq", fn.core, integer(0))):
