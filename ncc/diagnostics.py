@@ -40,9 +40,18 @@ class Loc:
 Locs = tuple[Loc, ...]
 
 
+MAX_LOCS = 128
+"""A node that stands for more nodes of the model keeps the first ones."""
+
+
 def merge_locs(groups: Iterable[Locs]) -> Locs:
-    """All locations of `groups`, each once, in first-seen order."""
-    return tuple(dict.fromkeys(loc for group in groups for loc in group))
+    """The locations of `groups`, each once, in first-seen order, at most `MAX_LOCS`."""
+    found: dict[Loc, None] = {}
+    for group in groups:
+        found.update(dict.fromkeys(group))
+        if len(found) >= MAX_LOCS:
+            break
+    return tuple(found)[:MAX_LOCS]
 
 
 class NccError(Exception):

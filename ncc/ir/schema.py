@@ -139,6 +139,19 @@ def _holds_plain(kind: Kind, value: Any) -> bool:
     return type(value) is kind
 
 
+def leading(cls: type) -> str | None:
+    """The attribute that stands after the name of an op without operands.
+
+    It is the first one; `type` stands after the colon.
+    """
+    return next((name for name, kind in kinds(cls).items() if not is_result_type(name, kind)), None)
+
+
+def is_result_type(name: str, kind: Kind) -> bool:
+    """Whether the type of the result says what an attribute is."""
+    return name == "type" and kind is TensorType
+
+
 @dataclass(frozen=True, slots=True)
 class Arity:
     """How many operands an op takes: `most` is None when there is no limit."""

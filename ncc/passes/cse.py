@@ -8,7 +8,7 @@ becomes
     %1 = add(%0, %0) : f32[8]
 
 Nodes are equal when op, attributes and operands are; weights when their types and digests are. The
-node that stays carries the locations of all.
+node that stays carries the locations of all; a constant, which many share, those of the first.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def _merge(graph: Graph, groups: Iterable[list[Node]]) -> Graph:
             mapped.update(zip(node.results, first, strict=True))
             continue
         operands = tuple(mapped.get(value, value) for value in node.operands)
-        made = build.node(node.op, *operands, locs=merge_locs(member.locs for member in group))
+        locs = merge_locs(member.locs for member in group) if operands else node.locs
+        made = build.node(node.op, *operands, locs=locs)
         mapped.update(zip(node.results, made.results, strict=True))
     outputs = [mapped.get(value, value) for value in graph.outputs]
     return Graph(graph.name, graph.inputs, build.nodes, outputs, graph.output_names)

@@ -99,7 +99,9 @@ def read_literal(type: TensorType, elements: Any) -> Literal:
     if not type.is_static:
         raise ValueError(f"a literal needs numbers for sizes, not {type_text(type)}")
     if not isinstance(elements, list):
-        return _literal(type, np.broadcast_to(_array([elements], type.dtype)[0], type.dims))
+        return _literal(
+            type, np.broadcast_to(_array([elements], type.dtype).reshape(()), type.dims)
+        )
     flat, shape = _flatten(elements)
     if shape != type.dims and shape != (type.size,):
         shown = f"[{', '.join(map(str, shape))}]"

@@ -14,7 +14,7 @@ from ncc.diagnostics import Locs, NccError
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.literal import Literal
 from ncc.ir.op import OPS, Op, load_ops
-from ncc.ir.schema import Kind, arity, kinds
+from ncc.ir.schema import Kind, arity, is_result_type, kinds, leading
 from ncc.ir.text import syntax
 from ncc.ir.text.attributes import Reader
 from ncc.ir.text.numbers import read_literal
@@ -133,8 +133,9 @@ class _Parser:
         if statement.first is not None:
             values.update(self.first(statement, types, reader))
         values |= reader.fields(statement.attributes, known, cls.name)
-        if "type" not in values and known.get("type") is TensorType and types:
-            values["type"] = types[0]
+        for name, kind in known.items():
+            if types and name not in values and is_result_type(name, kind):
+                values[name] = types[0]
         needed = {
             field.name
             for field in dataclasses.fields(cls)  # type: ignore[arg-type]  # ops are dataclasses
@@ -148,10 +149,10 @@ class _Parser:
     def first(self, statement: Statement, types: Sequence[Type], reader: Reader) -> dict[str, Any]:
         """The attribute that is written after the name of the op."""
         op = statement.op
-        known = kinds(OPS[op])
-        if not known or statement.operands:
+        name = leading(OPS[op])
+        if name is None or statement.operands:
             raise self.source.error(op, f"'{op}' takes its attributes in braces")
-        name, kind = next(iter(known.items()))
+        kind = kinds(OPS[op])[name]
         if kind is Literal and not isinstance(statement.first, syntax.Dense):
             if not types or not isinstance(types[0], TensorType):
                 raise self.source.error(op, f"'{op}' needs its type after a colon")

@@ -15,11 +15,22 @@ from typing import Any
 from ncc.diagnostics import Loc, Locs
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.literal import Literal
-from ncc.ir.op import Op
-from ncc.ir.schema import AnyType, Each, Kind, Many, Maybe, Record, Size, kinds, per_class
+from ncc.ir.schema import (
+    AnyType,
+    Each,
+    Kind,
+    Many,
+    Maybe,
+    Record,
+    Size,
+    is_result_type,
+    kinds,
+    leading,
+    per_class,
+)
 from ncc.ir.text.numbers import float_text, literal_text
 from ncc.ir.text.words import quote, size_text, symbol_name, type_text, value_name, word
-from ncc.ir.types import TensorType, Type
+from ncc.ir.types import TensorType
 
 Names = Mapping[Value, str]
 
@@ -67,34 +78,27 @@ def _graph_lines(graph: Graph, file: str, origin: str) -> Iterator[str]:
 
 def _attributes(node: Node, file: str) -> tuple[str, str]:
     """What stands after the name of the op, and what stands in braces."""
-    op = node.op
+    op, defaults = node.op, _default_texts(type(node.op))
+    typed = bool(node.results) and node.results[0].type == getattr(op, "type", None)
     texts = {
         name: attribute_text(kind, getattr(op, name), file)
         for name, kind in kinds(type(op)).items()
-        if not (name == "type" and kind is TensorType and _typed_by_result(node, op))
+        if not (typed and is_result_type(name, kind))
     }
-    first = ""
-    if not node.operands and texts:
-        first = _first(node, next(iter(texts.items())))
-    shown = list(texts.items())[1 if first else 0 :]
-    hidden = _default_texts(type(op))
-    inner = ", ".join(f"{name} = {text}" for name, text in shown if hidden.get(name) != text)
+    shown = {name: text for name, text in texts.items() if defaults.get(name) != text}
+    first = "" if node.operands else _first(node, shown)
+    inner = ", ".join(f"{name} = {text}" for name, text in shown.items())
     return first, f" {{{inner}}}" if inner else ""
 
 
-def _typed_by_result(node: Node, op: Op) -> bool:
-    """Whether the type of the result says what the attribute `type` is."""
-    typed: Type = op.type  # type: ignore[attr-defined]  # asked only of ops that have it
-    return bool(node.results) and node.results[0].type == typed
-
-
-def _first(node: Node, item: tuple[str, str]) -> str:
-    """The first attribute of an op without operands, where the grammar takes it bare."""
-    name, text = item
-    value = getattr(node.op, name)
-    if isinstance(value, Literal) and node.results[0].type == value.type:
-        return f" {literal_text(value)}"
-    return "" if text.startswith(("{", "graph ")) else f" {text}"
+def _first(node: Node, shown: dict[str, str]) -> str:
+    """Take the leading attribute out of `shown`, if the grammar takes it bare."""
+    name = leading(type(node.op))
+    if name is None or shown.get(name, "{").startswith(("{", "graph ")):
+        return ""
+    text, value = shown.pop(name), getattr(node.op, name)
+    typed = isinstance(value, Literal) and node.results[0].type == value.type
+    return f" {literal_text(value) if typed else text}"
 
 
 @per_class
