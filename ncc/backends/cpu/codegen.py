@@ -12,6 +12,7 @@ from ncc.backends.cpu.emit.barrier import futex_object
 from ncc.backends.cpu.emit.kernel import emit_kernel
 from ncc.backends.cpu.image import Extent, place
 from ncc.backends.cpu.llvm import compile_text
+from ncc.backends.cpu.loop_verify import verify_kernel
 from ncc.backends.cpu.loops import Kernel
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.workers import compile_texts
@@ -44,6 +45,8 @@ def compile_kernels(
 
     `jobs` processes at most, by default as many as this one has cores; the result is the same.
     """
+    for kernel in kernels:
+        verify_kernel(kernel)
     positions: dict[str, int] = {}
     index = [
         positions.setdefault(emit_kernel(kernel, target, _FUNCTION), len(positions))

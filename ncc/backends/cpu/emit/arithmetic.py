@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ncc.backends.cpu.emit.code import Code, Value, literal, overload
-from ncc.backends.cpu.emit.remainder import remainder
 from ncc.ir.types import DType
 
 _FLOAT_BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
@@ -79,7 +78,6 @@ _Emit = Callable[[Code, str, DType, list[Value]], Value]
 _FLOAT: dict[str, _Emit] = {
     **dict.fromkeys(_FLOAT_BINARY, _float_binary),
     **dict.fromkeys(_FLOAT_UNARY, _float_unary),
-    "fmod": lambda code, _fn, _dtype, args: remainder(code, *args),
     "neg": lambda code, _fn, _dtype, args: code.like(args[0], f"fneg {args[0]}"),
     "fma": lambda code, _fn, _dtype, args: code.intrinsic("llvm.fma", *args),
     "min": _float_choice,
