@@ -10,6 +10,7 @@ from onnx import TypeProto, ValueInfoProto
 
 from ncc.diagnostics import ExitCode, NccError
 from ncc.frontends.onnx.dtypes import dtype_of
+from ncc.frontends.onnx.tensors import MAX_ELEMENTS
 from ncc.ir.op import unsupported
 from ncc.ir.types import Dim, TensorType, dim_symbols, symbol
 
@@ -72,6 +73,9 @@ def bind(
             raise _error(f"--dim {name}={size}: sizes are positive")
     bound = [Input(item.name, item.type.bind(sizes), item.has_rank) for item in shaped]
     _refuse_unbound(bound, model)
+    for item in bound:
+        if item.type.size > MAX_ELEMENTS:
+            raise NccError("invalid-model", f"input '{item.name}' is impossibly large: {item.type}")
     return bound
 
 

@@ -13,17 +13,26 @@ from ncc.diagnostics import NccError
 
 @functools.cache
 def schema_of(op_type: str, opset: int, domain: str) -> OpSchema | None:
-    """The newest schema of an op type up to `opset`; None if ONNX has none."""
-    try:
-        return onnx.defs.get_schema(op_type, opset, domain)
-    except onnx.defs.SchemaError:
-        return None
+    """The newest schema of an op type up to `opset`; None if ONNX has none.
+
+    An op that came later has its newest schema: exporters write some of them early.
+    """
+    for version in (opset, onnx.defs.onnx_opset_version()):
+        try:
+            return onnx.defs.get_schema(op_type, version, domain)
+        except onnx.defs.SchemaError:
+            continue
+    return None
 
 
 def check_node(node: NodeProto, schema: OpSchema) -> None:
     """Refuse a node whose operands, results or attributes are not those of its op type."""
     _check_count(node, "inputs", list(node.input), schema.min_input, schema.max_input)
     _check_count(node, "outputs", list(node.output), schema.min_output, schema.max_output)
+    for index, name in enumerate(node.input):
+        formal = schema.inputs[min(index, len(schema.inputs) - 1)]
+        if not name and formal.option != OpSchema.FormalParameterOption.Optional:
+            raise _invalid(f"{node.op_type} needs its input {index}, '{formal.name}'")
     given = {attribute.name: attribute for attribute in node.attribute}
     for name, attribute in given.items():
         known = schema.attributes.get(name)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from ncc.ir.ops.constant import Constant
 from ncc.ir.types import DType, TensorType
 
 Array = npt.NDArray[Any]
+Choice = TypeVar("Choice", bound=Enum)
 
 
 class Scope(Protocol):
@@ -121,6 +123,17 @@ class Context:
         """Attribute `name` as an element type."""
         number = self.attr(name)
         return default if number is None else dtype_of(number)
+
+    def attr_choice(self, name: str, default: Choice) -> Choice:
+        """Attribute `name` as a member of the enum of `default`, whose values are ONNX's names."""
+        wanted, kind = self.attr(name, default.value), type(default)
+        found = next((member for member in kind if member.value == wanted), None)
+        if found is None:
+            known = ", ".join(str(member.value) for member in kind)
+            raise NccError(
+                "invalid-model", f"attribute '{name}' is {wanted!r}", hint=f"it is one of: {known}"
+            )
+        return found
 
     def attr_tensor(self, name: str) -> Value:
         """Tensor attribute `name` as a literal, or a weight when large."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnx import AttributeProto, FunctionProto, ModelProto, NodeProto, TypeProto
+from onnx.shape_inference import InferenceError
 
 from ncc.diagnostics import NccError
+from ncc.ir.op import unsupported
 
 Schema = Any
 """An `onnx.defs.OpSchema`; onnx's stub of that class leaves out what is used here."""
@@ -59,10 +61,16 @@ def schema_function(
         function.ParseFromString(schema.get_function_with_opset_version(version))
     else:
         version = _newest(schema.context_dependent_function_opset_versions, opset)
-        body = schema.get_context_dependent_function_with_opset_version(
-            version, node.SerializeToString(), [type.SerializeToString() for type in types]
-        )
+        operands = [type.SerializeToString() for type in types]
+        try:
+            body = schema.get_context_dependent_function_with_opset_version(
+                version, node.SerializeToString(), operands
+            )
+        except InferenceError as error:
+            raise NccError("invalid-model", f"{node.op_type} cannot take this: {error}") from None
         function.ParseFromString(body)
+    if not function.node:
+        raise unsupported(f"{node.op_type} on operands of these types")
     defaults = [attribute.default_value for attribute in schema.attributes.values()]
     function.attribute_proto.extend(value for value in defaults if value.type)
     return function

@@ -40,6 +40,10 @@ def conv_transpose(ctx: Context) -> Value:
     automatic = ctx.attr("auto_pad", "NOTSET")
     wanted = ctx.attr("output_shape")
     sizes = ctx.type(0).dims[2:]
+    require(
+        rank == len(sizes) == len(extra) and (wanted is None or len(wanted) in {rank, rank + 2}),
+        f"output_padding and output_shape have one number for each of {len(sizes)} spatial axes",
+    )
     if wanted is None and automatic.startswith("SAME"):
         wanted = tuple(size * by for size, by in zip(sizes, strides, strict=True))
     if wanted is not None:

@@ -99,24 +99,28 @@ def batch_normalization(ctx: Context) -> Value:
 
 @importer("InstanceNormalization")
 def instance_normalization(ctx: Context) -> Value:
-    (channels,) = ctx.type(1).dims
-    return ctx.build(GroupNorm(channels, ctx.attr("epsilon", 1e-5)), ctx[0], ctx[1], ctx[2])
+    return ctx.build(GroupNorm(_channels(ctx), ctx.attr("epsilon", 1e-5)), ctx[0], ctx[1], ctx[2])
 
 
 @importer("GroupNormalization")
 def group_normalization(ctx: Context) -> Value:
     """Scale and bias are one number per group, from opset 21 on one per channel."""
-    groups, channels = ctx.need_attr("num_groups"), ctx.type(0).dims[1]
-    scale, bias = ctx[1], ctx[2]
+    groups, scale, bias = ctx.need_attr("num_groups"), ctx[1], ctx[2]
     if ctx.opset < 21:
-        scale, bias = (_repeated(ctx, value, channels) for value in (scale, bias))
+        scale, bias = (_repeated(ctx, value, _channels(ctx)) for value in (scale, bias))
     return ctx.build(GroupNorm(groups, ctx.attr("epsilon", 1e-5)), ctx[0], scale, bias)
+
+
+def _channels(ctx: Context) -> int:
+    """How many channels operand 0 [N, C, ...] has."""
+    require(ctx.type(0).rank >= 2, f"{ctx.type(0)} has no axis of channels", operand=0)
+    return ctx.type(0).dims[1]
 
 
 def _repeated(ctx: Context, x: Value, size: int) -> Value:
     """Each element of x [n] repeated size / n times."""
-    (count,) = x.tensor.dims
-    require(size % count == 0, f"{size} channels do not make {count} groups")
+    count = x.tensor.size
+    require(x.tensor.rank == 1 and count and size % count == 0, f"{x.type} for {size} channels")
     wide = ctx.build(BroadcastTo((count, size // count)), ctx.build(Reshape((count, 1)), x))
     return ctx.build(Reshape((size,)), wide)
 

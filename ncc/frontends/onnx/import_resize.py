@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TypeVar
 
 import numpy as np
@@ -23,7 +22,6 @@ _MODES = {
     "cubic": Interpolation.CUBIC,
 }
 Number = TypeVar("Number", int, float)
-Choice = TypeVar("Choice", bound=Enum)
 Floats = tuple[float, ...]
 Sizes = tuple[int, ...]
 
@@ -57,8 +55,8 @@ def resize(ctx: Context) -> Value:
         _on_axes(axes, sizes, before),
         _on_axes(axes, scales, (1.0,) * rank),
         _mode(ctx),
-        _choice(Coordinates, ctx.attr("coordinate_transformation_mode", "half_pixel")),
-        _choice(Rounding, ctx.attr("nearest_mode", "round_prefer_floor")),
+        ctx.attr_choice("coordinate_transformation_mode", Coordinates.HALF_PIXEL),
+        ctx.attr_choice("nearest_mode", Rounding.PREFER_FLOOR),
         ctx.attr("cubic_coeff_a", -0.75),
         bool(ctx.attr("exclude_outside", 0)),
         bool(ctx.attr("antialias", 0)),
@@ -112,14 +110,6 @@ def _on_axes(
 
 def _floats(ctx: Context, index: int, what: str) -> Floats:
     return tuple(float(value) for value in ctx.need_constant(index, what))
-
-
-def _choice(kind: type[Choice], name: str) -> Choice:
-    """The member of an enum that ONNX calls `name`."""
-    found = next((member for member in kind if member.value == name), None)
-    if found is None:
-        raise NccError("invalid-model", f"'{name}' is not one of {[m.value for m in kind]}")
-    return found
 
 
 def _mode(ctx: Context) -> Interpolation:

@@ -2,12 +2,14 @@
 
 from ncc.frontends.onnx.context import Context
 from ncc.ir.graph import Value
+from ncc.ir.op import require
 from ncc.ir.ops.arithmetic import Abs, Mul
 from ncc.ir.ops.power import Pow, Sqrt
 
 
 def magnitude_power(ctx: Context, x: Value, p: float) -> Value:
-    """|x| ** p."""
+    """|x| ** p, for a p of at least 1."""
+    require(p >= 1, f"a norm of order {p}: p is at least 1")
     if p == 2:
         return ctx.build(Mul(), x, x)
     magnitude = ctx.build(Abs(), x)

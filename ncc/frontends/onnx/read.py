@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import mmap
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx.defs
-from google.protobuf.message import EncodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import EncodeError, Message
 from onnx import ModelProto
 
 from ncc.diagnostics import ExitCode, NccError
@@ -73,6 +75,8 @@ def _not_a_model(path: Path, reason: str, hint: str = "") -> NccError:
 
 def _check_header(model: ModelProto, path: Path) -> None:
     """Refuse files that parse and yet hold no model, and opsets outside the supported range."""
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise _not_a_model(path, "one of its names is not UTF-8")
     if not model.HasField("graph") or not model.graph.output:
         raise _not_a_model(path, "it has no graph with outputs")
     opset = opsets(model).get("", 0)
@@ -86,6 +90,17 @@ def _check_header(model: ModelProto, path: Path) -> None:
             exit=ExitCode.UNSUPPORTED,
             hint="convert it with onnx.version_converter, or export it again with another opset",
         )
+
+
+def _texts(message: Message) -> Iterator[object]:
+    """Every string in `message` but documentation; one that is not UTF-8 comes as bytes."""
+    for field, value in message.ListFields():
+        values = [value] if isinstance(value, str | bytes | Message) else value
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            for inner in values:
+                yield from _texts(inner)
+        elif field.type == FieldDescriptor.TYPE_STRING and field.name != "doc_string":
+            yield from values
 
 
 def opsets(model: ModelProto) -> dict[str, int]:

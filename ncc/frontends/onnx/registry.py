@@ -82,18 +82,18 @@ def _registered() -> dict[tuple[str, str], dict[int, Importer]]:
 def _one_to_one(cls: type[Op], ctx: Context) -> Value | tuple[Value, ...]:
     """Import a node whose operands and attributes are those of `cls`."""
     fields = {
-        field.name: _field_value(field, ctx.attr(field.name))
+        field.name: _field_value(ctx, field)
         for field in dataclasses.fields(cls)  # type: ignore[arg-type]  # every op is a dataclass
         if ctx.has_attr(field.name)
     }
-    operands = [value for value in ctx.operands if value is not None]
-    assert operands == list(ctx.operands[: len(operands)]), f"{cls.name} has an operand left out"
+    operands = [ctx[index] for index in range(len(ctx.operands))]
     node = ctx.build.node(cls(**fields), *operands) if ctx.outputs > 1 else None
     return node.results if node else ctx.build(cls(**fields), *operands)
 
 
-def _field_value(field: dataclasses.Field[Any], value: Any) -> Any:
-    """`value` in the type of an op's field: enums by value, flags from 0 and 1."""
+def _field_value(ctx: Context, field: dataclasses.Field[Any]) -> Any:
+    """The attribute in the type of an op's field: enums by value, flags from 0 and 1."""
     if isinstance(field.default, Enum):
-        return type(field.default)(value)
+        return ctx.attr_choice(field.name, field.default)
+    value = ctx.attr(field.name)
     return bool(value) if isinstance(field.default, bool) else value

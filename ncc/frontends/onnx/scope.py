@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from onnx import FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, helper
@@ -24,6 +25,9 @@ from ncc.ir.types import TensorType
 MAX_CALLS = 32
 """Functions that call functions, at most this deep."""
 
+MAX_NODES = 1 << 18
+"""Nodes that are imported, those of functions counted at each call."""
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -33,6 +37,8 @@ class Unit:
     build: FoldingBuilder
     tensors: Tensors
     functions: Mapping[FunctionKey, FunctionProto]
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    """Counts the imported nodes."""
 
 
 @dataclass
@@ -116,6 +122,13 @@ class GraphScope:
         """Import one node and bind the names of its results."""
         locs = (self._location(node),)
         self.unit.build.locs = locs
+        if next(self.unit.numbers) >= MAX_NODES:
+            raise NccError(
+                "too-many-nodes",
+                f"the model has more than {MAX_NODES} nodes once its functions are expanded",
+                exit=ExitCode.RESOURCE,
+                locs=locs,
+            )
         try:
             results = self._results(node)
         except NccError as error:

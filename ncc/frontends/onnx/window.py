@@ -52,7 +52,7 @@ def spatial(ctx: Context, name: str, rank: int) -> Sizes:
     """An attribute with one positive number per spatial axis, 1 by default."""
     values: Sizes = ctx.attr(name, (1,) * rank)
     require(
-        len(values) == rank and min(values) > 0,
+        len(values) == rank > 0 and min(values) > 0,
         f"{name} {list(values)} are not {rank} positive numbers, one per spatial axis",
     )
     return values
@@ -62,7 +62,7 @@ def explicit_pads(ctx: Context, rank: int) -> tuple[Sizes, Sizes]:
     """The attribute `pads` as amounts before and after each spatial axis."""
     pads: Sizes = ctx.attr("pads", (0,) * 2 * rank)
     require(
-        len(pads) == 2 * rank and min(pads) >= 0,
+        len(pads) == 2 * rank > 0 and min(pads) >= 0,
         f"pads {list(pads)} are not {2 * rank} amounts: before and after each spatial axis",
     )
     return pads[:rank], pads[rank:]

@@ -23,6 +23,9 @@ from ncc.ir.literal import INLINE_LIMIT
 MAX_DEPTH = 100
 """Nesting of messages, as in protobuf's own parsers."""
 
+MAX_LEAN = (1 << 31) - 1
+"""Bytes of a model without its weights: what protobuf parses."""
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
 
@@ -48,8 +51,11 @@ def parse_lean(data: memoryview) -> ModelProto:
     offset and length relative to `data`.
     """
     model = ModelProto()
+    lean = _lean(data, 0, len(data), ModelProto.DESCRIPTOR, MAX_DEPTH)
+    if len(lean) > MAX_LEAN:
+        raise WireError("it has more than 2 GB besides its tensors")
     try:
-        model.ParseFromString(_lean(data, 0, len(data), ModelProto.DESCRIPTOR, MAX_DEPTH))
+        model.ParseFromString(lean)
     except DecodeError:
         raise WireError("its protobuf fields are malformed") from None
     return model
