@@ -7,7 +7,7 @@ becomes, with mode = matmult and to = bf16
     %2 = matmul(%0, %1) {result = f32} : f32[8, 2]
 
 and with mode = all every f32 tensor but the inputs and outputs of the graph is bf16. Arithmetic
-inside an op is f32 in either mode. The casts say all of it: the interpreter on the result is the
+inside an op is f32 in either mode; an einsum counts as the products that it is made of. The casts say all of it: the interpreter on the result is the
 reference for every backend.
 """
 
@@ -23,9 +23,11 @@ from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.conv_transpose import ConvTranspose
+from ncc.ir.ops.einsum import Einsum
 from ncc.ir.ops.matmul import MatMul
 from ncc.ir.types import DType, TensorType, Type
 from ncc.passes import graph_pass
+from ncc.passes.decompose import decompose
 
 Keep = Callable[[Node], bool]
 
@@ -51,9 +53,12 @@ def autocast(
     work on f32.
     """
     keep = _kept(keep_fp32)
+    if mode is Mode.none:
+        return graph
+    graph = decompose(graph, takes=lambda node: not isinstance(node.op, Einsum))
     if mode is Mode.matmult:
         return _round_products(graph, to, keep)
-    return graph if mode is Mode.none else _Rounded(graph, to, keep).graph()
+    return _Rounded(graph, to, keep).graph()
 
 
 def _kept(expression: str) -> Keep:
