@@ -119,6 +119,11 @@ def seeded(*shape: int, dtype: npt.DTypeLike = np.float32, seed: int = 0) -> Arr
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
+def f32(values: npt.ArrayLike) -> Array:
+    """Numbers as float32."""
+    return np.asarray(values, np.float32)
+
+
 def _element_type(array: Array) -> int:
     return (
         TensorProto.STRING
