@@ -12,8 +12,8 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from ncc.backends.cpu.emit.code import Code, Value, integer
-from ncc.backends.cpu.emit.contract_product import carried
 from ncc.backends.cpu.emit.contract_unit import Unit
+from ncc.backends.cpu.emit.contract_walk import repeat
 from ncc.backends.cpu.emit.kernel import attributes
 from ncc.backends.cpu.llvm import compile_text
 from ncc.backends.cpu.target import Target
@@ -77,7 +77,7 @@ def _peak_text(unit: Unit, name: str, target: Target) -> str:
     code = Code()
     operands, results = Value("%operands", "ptr"), Value("%results", "ptr")
     a, b = unit.broadcast(code, operands), unit.vector(code, operands)
-    totals = carried(
+    totals = repeat(
         code,
         Peak.STEPS,
         [unit.zero()] * CHAINS,

@@ -130,10 +130,11 @@ def matmul(
 
 def _products(a: Array, columns: Array, dtype: DType) -> tuple[Array, Array]:
     """Sums of products of rows and columns, and how far off rounded sums may be."""
-    wide = [x.astype(np.float64 if dtype is not DType.f64 else np.longdouble) for x in (a, columns)]
+    wider = np.longdouble if dtype is DType.f64 else np.float64
+    rows, others = (np.asarray(x, wider) for x in (a, columns.T))
     with np.errstate(all="ignore"):
-        exact = wide[0] @ wide[1].T
-        sizes = abs(wide[0]) @ abs(wide[1]).T
+        exact = np.matmul(rows, others)
+        sizes = np.matmul(abs(rows), abs(others))
     if dtype.is_int:
         return exact, sizes * 0
     return exact, (a.shape[-1] + 2) * np.finfo(dtype.numpy).eps * sizes
@@ -189,7 +190,8 @@ def conv(shape: Conv, dtype: DType, target: Target, *, body: Body | None = None)
     row = (b * shape.size[0] + y * shape.stride + ky * shape.dilation) * pitch + x * shape.stride
     if shape.merged:
         k: tuple[tuple[Var, int], ...] = ((ky, kh), (c, kw * inputs))
-        tap, a_index = ky, row * shape.channels + c
+        tap: Expr = ky
+        a_index = row * shape.channels + c
     else:
         k = ((ky, kh), (kx, kw), (c, inputs))
         tap = ky * kw + kx

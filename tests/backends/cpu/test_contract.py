@@ -96,12 +96,6 @@ def test_integer_sums_are_exact(dtype: DType, target: Target) -> None:
     assert_sums(problems, compute(problems, target))
 
 
-def test_a_sum_of_nothing_is_zero() -> None:
-    target = RUNNABLE[-1]
-    problems = [matmul(5, 18, 0, dtype, target) for dtype in (DType.f32, DType.bf16)]
-    assert_sums(problems, compute(problems, target))
-
-
 @pytest.mark.parametrize("dtype", [DType.f32, DType.bf16, DType.f64, DType.i8])
 def test_the_interpreter_of_loops_agrees(dtype: DType) -> None:
     target = RUNNABLE[-1]

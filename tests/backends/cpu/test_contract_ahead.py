@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ncc.backends.cpu.emit.contract_ahead import SOON, Ahead, panels_ahead, rows_ahead
-from ncc.backends.cpu.emit.contract_product import Stream
+from ncc.backends.cpu.emit.contract_walk import Stream
 from ncc.backends.cpu.tiles import L2_BYTES, LINE
 
 

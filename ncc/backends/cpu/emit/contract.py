@@ -17,8 +17,9 @@ from ncc.backends.cpu.emit.code import Value, integer
 from ncc.backends.cpu.emit.contract_ahead import Ahead, panels_ahead, rows_ahead
 from ncc.backends.cpu.emit.contract_finish import finish_for
 from ncc.backends.cpu.emit.contract_grid import Grid, Place, for_each_length
-from ncc.backends.cpu.emit.contract_product import Cursor, Stream, Sums, sum_products
+from ncc.backends.cpu.emit.contract_product import Sums
 from ncc.backends.cpu.emit.contract_unit import unit_for
+from ncc.backends.cpu.emit.contract_walk import Cursor, Stream, Walk, moved
 from ncc.backends.cpu.loops import Contract, Load, Var
 from ncc.backends.cpu.tiles import Pieces, block_tiles, cut_rows, partial_sums
 from ncc.backends.cpu.uses import changes
@@ -35,6 +36,7 @@ def emit_contract(fn: FunctionEmitter, stmt: Contract) -> None:
     assert stmt.b.guard is None, "operands of a product are not guarded"
     if stmt.columns == 0 or any(extent == 0 for _, extent in stmt.m):
         return
+    assert all(extent > 0 for _, extent in stmt.k), "a sum of nothing is not a product"
     tile = _Tile(fn, stmt)
     with _turns(fn, stmt, tile.grid.count) as (first, end):
         fn.environment.change(changes((stmt,)))
@@ -62,7 +64,6 @@ class _Tile:
         self._itemsize = stmt.a.dtype.itemsize
         self._panel_bytes = stmt.pack.panel * self._itemsize
         self._a_bytes = stmt.a.buffer.size * self._itemsize
-        self._run = stmt.k[-1][1] if all(extent for _, extent in stmt.k) else 0
         extents = [extent for _, extent in stmt.m]
         self._rows = cut_rows(extents[-1], extents[-2] if extents[1:] else 1, stmt.tile[0])
         self._finish = finish_for(fn, stmt, self._unit, self._rows)
@@ -113,20 +114,20 @@ class _Tile:
         """The sums of `rows` by `columns`, and the body on them."""
         stmt, unit = self._stmt, self._unit
         vectors = -(-columns // unit.lanes)
+        steps, short = divmod(stmt.k[-1][1], stmt.pack.kr)
         a, b = self._streams()
         ahead = self._ahead(a, b, rows)
-        sums = Sums(
-            unit,
-            kr=stmt.pack.kr,
-            rows=tuple(self._row_start(row) for row in range(rows)),
-            vectors=vectors,
+        walk = Walk(
             axes=tuple(extent for _, extent in stmt.k[:-1]),
-            run=self._run,
+            steps=steps,
             streams=(a, b, *(one.stream for _, one in ahead)),
-            parts=partial_sums(rows, vectors, self._run // stmt.pack.kr),
+            unrolled=partial_sums(rows, vectors, steps),
+            short=short > 0,
         )
+        places = tuple(self._row_start(row) for row in range(rows))
+        sums = Sums(unit, stmt.pack.kr, places, vectors, walk)
         pointers = (self._start_ahead(start[operand], one, turn) for operand, one in ahead)
-        self._finish.piece(sum_products(self._fn.code, sums, (*start, *pointers)), columns)
+        self._finish.piece(sums.emit(self._fn.code, (*start, *pointers)), columns)
 
     def _row_start(self, row: int) -> int:
         """How many bytes after the first row of a tile another one begins."""
@@ -162,19 +163,15 @@ class _Tile:
     def _ahead(self, a: Stream, b: Stream, rows: int) -> list[tuple[int, Ahead]]:
         """What is asked for, with the number of the operand that it continues."""
         stmt, grid = self._stmt, self.grid
-        steps = max(-(-self._run // stmt.pack.kr), 1)
-        row_tiles = 1 if grid.row_tiles == 1 else grid.block
+        steps = -(-stmt.k[-1][1] // stmt.pack.kr)
         found = (
             rows_ahead(a, self._row_start(rows), steps, self._a_bytes),
-            panels_ahead(b, self._panel_bytes, grid.columns.count, row_tiles),
+            panels_ahead(b, self._panel_bytes, grid.columns.count, grid.block),
         )
         return [(operand, one) for operand, one in enumerate(found) if one is not None]
 
     def _start_ahead(self, operand: Value, ahead: Ahead, turn: Value) -> Value:
         code = self._fn.code
-        distance = integer(ahead.distance)
-        if ahead.turns > 1:
-            which = code.binary("urem", turn, integer(ahead.turns))
-            shift = code.binary("mul nuw nsw", which, integer(ahead.shift))
-            distance = code.binary("add nuw nsw", shift, distance)
-        return code.value(f"getelementptr i8, {operand}, {distance}", "ptr")
+        which = code.binary("urem", turn, integer(ahead.turns))
+        shift = code.binary("mul nuw nsw", which, integer(ahead.shift))
+        return moved(code, moved(code, operand, shift), ahead.distance)

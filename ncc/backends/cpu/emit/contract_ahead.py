@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ncc.backends.cpu.emit.contract_product import Stream
+from ncc.backends.cpu.emit.contract_walk import Stream
 from ncc.backends.cpu.tiles import L2_BYTES, LINE
 
 SOON = 128 * LINE

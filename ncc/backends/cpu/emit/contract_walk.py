@@ -1,0 +1,150 @@
+"""The loops over k: pointers that move through the operands, and values carried in registers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ncc.backends.cpu.emit.code import Code, Value, integer, literal
+from ncc.backends.cpu.tiles import LINE
+
+Carried = list[Value]
+"""Values that go from one step to the next."""
+
+Cursor = tuple[Value, ...]
+"""Where the walk has come to: pointers into A, into B, and to what is asked for."""
+
+
+class Add(Protocol):
+    """Emits one step."""
+
+    def __call__(self, at: Cursor, step: int, carried: Carried, *, short: bool) -> Carried:
+        """Code for step number `step` of a round; `short` if the run ends inside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """How a pointer moves, in bytes: per outer reduction variable, and per step of the run.
+
+    `lines` are the cache lines that each step asks for; none if the pointer is read.
+    """
+
+    axes: tuple[int, ...]
+    step: int
+    lines: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Outer variables of extents `axes`, and in them a run of `steps` steps.
+
+    `unrolled` steps make a round; another step follows them if `short`. The first streams are
+    those of A and B.
+    """
+
+    axes: tuple[int, ...]
+    steps: int
+    streams: tuple[Stream, ...]
+    unrolled: int = 1
+    short: bool = False
+
+    def emit(self, code: Code, start: Cursor, carried: Carried, add: Add) -> Carried:
+        """All steps from `start` on; returns what the last one gave."""
+        return self._axis(code, 0, start, carried, add)
+
+    def _axis(self, code: Code, axis: int, cursor: Cursor, carried: Carried, add: Add) -> Carried:
+        """The loops over outer variables from number `axis` on, and the run in them."""
+        if axis == len(self.axes):
+            return self._run(code, cursor, carried, add)
+        strides = [stream.axes[axis] for stream in self.streams]
+        return repeat(
+            code,
+            self.axes[axis],
+            carried,
+            lambda i, now: self._axis(code, axis + 1, _moved(code, cursor, i, strides), now, add),
+        )
+
+    def _run(self, code: Code, cursor: Cursor, carried: Carried, add: Add) -> Carried:
+        """The innermost loop, and the steps that do not fill a round of it."""
+        rounds = self.steps // self.unrolled
+        strides = [self.unrolled * stream.step for stream in self.streams]
+
+        def one_round(index: Value, now: Carried) -> Carried:
+            here = _moved(code, cursor, index, strides)
+            for step in range(self.unrolled):
+                now = self._step(code, here, step, now, add)
+            return now
+
+        if rounds:
+            carried = repeat(code, rounds, carried, one_round)
+        for step in range(rounds * self.unrolled, self.steps):
+            carried = self._step(code, cursor, step, carried, add)
+        if self.short:
+            carried = self._step(code, cursor, self.steps, carried, add, short=True)
+        return carried
+
+    def _step(
+        self,
+        code: Code,
+        cursor: Cursor,
+        step: int,
+        now: Carried,
+        add: Add,
+        short: bool = False,
+    ) -> Carried:
+        """The step `step` steps after `cursor`."""
+        at = tuple(
+            moved(code, pointer, step * stream.step)
+            for pointer, stream in zip(cursor, self.streams, strict=True)
+        )
+        for pointer, stream in zip(at, self.streams, strict=True):
+            for line in range(stream.lines):
+                _ask_for(code, moved(code, pointer, line * LINE))
+        return add(at, step, now, short=short)
+
+
+def repeat(
+    code: Code, extent: int, carried: Carried, body: Callable[[Value, Carried], Carried]
+) -> Carried:
+    """`for i in range(extent): carried = body(i, carried)`, with `carried` in registers."""
+    if extent == 1:
+        return body(integer(0), carried)
+    before, label, done = code.block, code.fresh("sums"), code.fresh("summed")
+    code.branch(label)
+    code.start(label)
+    place = len(code.lines)
+    first = (integer(0), *carried)
+    index, *now = (replace(old, text=f"%{code.fresh('k')}") for old in first)
+    results = body(index, now)
+    following = code.binary("add nuw nsw", index, integer(1))
+    again = code.compare("icmp ult", following, integer(extent))
+    latch = code.block
+    code.branch_if(again, label, done)
+    code.lines[place:place] = [
+        f"  {phi.text} = phi {phi.type} [ {old.text}, %{before} ], [ {new.text}, %{latch} ]"
+        for phi, old, new in zip((index, *now), first, (following, *results), strict=True)
+    ]
+    code.start(done)
+    return results
+
+
+def moved(code: Code, pointer: Value, distance: Value | int) -> Value:
+    """The address `distance` bytes on; it may lie outside of any buffer if it is not read."""
+    if distance == 0:
+        return pointer
+    return code.value(f"getelementptr i8, {pointer}, {integer(distance)}", "ptr")
+
+
+def _moved(code: Code, cursor: Cursor, index: Value, strides: Sequence[int]) -> Cursor:
+    """Each pointer moved by `index` times its stride in bytes."""
+    return tuple(
+        moved(code, pointer, code.binary("mul nsw", index, integer(stride)))
+        for pointer, stride in zip(cursor, strides, strict=True)
+    )
+
+
+def _ask_for(code: Code, pointer: Value) -> None:
+    """Start to bring a line to the second-level cache; harmless wherever it points."""
+    read, level, data = (literal(number, "i32") for number in (0, 2, 1))
+    code.run("llvm.prefetch.p0", pointer, read, level, data)
