@@ -26,7 +26,7 @@ def model(text: str, *, opset: int = 17, **initializers: Array | TensorProto) ->
     for name, value in initializers.items():
         tensor = numpy_helper.from_array(value, name) if isinstance(value, np.ndarray) else value
         made.graph.initializer.append(tensor)
-        tensor.name = name
+        made.graph.initializer[-1].name = name
     return made
 
 
