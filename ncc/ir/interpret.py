@@ -9,6 +9,10 @@ from ncc.diagnostics import NccError
 from ncc.ir.graph import Graph, Node, Value
 
 
+EVALUATION = "evaluation"
+"""The phase that errors of an op's own evaluation name."""
+
+
 def interpret(
     graph: Graph,
     inputs: Sequence[Any],
@@ -37,7 +41,7 @@ def evaluate(node: Node, operands: tuple[Any, ...]) -> tuple[Any, ...]:
     try:
         results = node.op.eval(*operands)
     except NccError as error:
-        raise error.located(locs=node.locs, during="evaluation") from None
+        raise error.located(locs=node.locs, during=EVALUATION) from None
     return results if isinstance(results, tuple) else (results,)
 
 
