@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.registry import importer
 from ncc.frontends.onnx.window import explicit_pads, reaches, spatial, split_padding, window_of
 from ncc.ir.graph import Value
 from ncc.ir.op import require
 from ncc.ir.ops.arithmetic import Add, Sub
-from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.conv_transpose import ConvTranspose
 from ncc.ir.ops.reshape import Reshape
@@ -18,7 +19,8 @@ from ncc.ir.window import Sizes
 
 @importer("Conv")
 def conv(ctx: Context) -> Value:
-    return with_bias(ctx, ctx.build(_conv_op(ctx), ctx[0], ctx[1]))
+    op = dataclasses.replace(_conv_op(ctx), result=_type_of_sums(ctx))
+    return _with_bias(ctx, ctx.build(op, ctx[0], ctx[1]))
 
 
 @importer("ConvInteger")
@@ -54,8 +56,9 @@ def conv_transpose(ctx: Context) -> Value:
         extra = tuple(more + max(0, -n) for more, n in zip(extra, excess, strict=True))
     elif automatic == "VALID":
         low = high = (0,) * rank
-    made = ConvTranspose(strides, low, high, dilations, extra, ctx.attr("group", 1))
-    return with_bias(ctx, ctx.build(made, ctx[0], ctx[1]))
+    groups, sums = ctx.attr("group", 1), _type_of_sums(ctx)
+    op = ConvTranspose(strides, low, high, dilations, extra, groups, sums)
+    return _with_bias(ctx, ctx.build(op, ctx[0], ctx[1]))
 
 
 def _conv_op(ctx: Context) -> Conv:
@@ -74,13 +77,24 @@ def _kernel(ctx: Context) -> Sizes:
     return sizes
 
 
-def with_bias(ctx: Context, sums: Value) -> Value:
-    """`sums` plus operand 2, one number per channel, when the node has it."""
+def _type_of_sums(ctx: Context) -> DType | None:
+    """Sums of narrow floats to which a bias is added are rounded after that, once."""
+    return None if ctx.operand(2) is None else wider(ctx.type(0).dtype)
+
+
+def wider(dtype: DType) -> DType | None:
+    """The type of sums of a narrow float; None for types that sum in themselves."""
+    return dtype.compute if dtype.is_float and dtype.compute is not dtype else None
+
+
+def _with_bias(ctx: Context, sums: Value) -> Value:
+    """`sums` plus operand 2, one number per channel, when the node has it; in the type of x."""
     bias = ctx.operand(2)
     if bias is None:
         return sums
-    shape = (*bias.tensor.shape, *(1,) * (sums.tensor.rank - 2))
-    return ctx.build(Add(), sums, ctx.build(Reshape(shape), bias))
+    column = Reshape((*bias.tensor.shape, *(1,) * (sums.tensor.rank - 2)))
+    wide = ctx.cast(ctx.build(column, bias), sums.tensor.dtype)
+    return ctx.cast(ctx.build(Add(), sums, wide), ctx.type(0).dtype)
 
 
 def centred(ctx: Context, x: Value, zero: Value | None, axis: int) -> Value:
@@ -88,11 +102,11 @@ def centred(ctx: Context, x: Value, zero: Value | None, axis: int) -> Value:
 
     A zero point is one number, or one per index of `axis`.
     """
-    wide = ctx.build(Cast(DType.i32), x)
+    wide = ctx.cast(x, DType.i32)
     if zero is None:
         return wide
     if zero.tensor.rank == 1:
         shape = [1] * x.tensor.rank
         shape[axis] = zero.tensor.dims[0]
         zero = ctx.build(Reshape(tuple(shape)), zero)
-    return ctx.build(Sub(), wide, ctx.build(Cast(DType.i32), zero))
+    return ctx.build(Sub(), wide, ctx.cast(zero, DType.i32))

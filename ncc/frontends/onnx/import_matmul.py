@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ncc.frontends.onnx.context import Context
-from ncc.frontends.onnx.import_conv import centred
+from ncc.frontends.onnx.import_conv import centred, wider
 from ncc.frontends.onnx.registry import importer
 from ncc.ir.graph import Value
 from ncc.ir.ops.arithmetic import Add, Mul
@@ -15,7 +15,7 @@ from ncc.ir.ops.transpose import Transpose
 
 @importer("MatMul")
 def matmul(ctx: Context) -> Value:
-    return product(ctx, ctx[0], ctx[1])
+    return matmul_of_any_rank(ctx, ctx[0], ctx[1])
 
 
 @importer("MatMulInteger")
@@ -24,17 +24,21 @@ def matmul_integer(ctx: Context) -> Value:
     rows = max(ctx.type(0).rank - 2, 0)
     a = centred(ctx, ctx[0], ctx.operand(2), axis=rows)
     b = centred(ctx, ctx[1], ctx.operand(3), axis=ctx.type(1).rank - 1)
-    return product(ctx, a, b)
+    return matmul_of_any_rank(ctx, a, b)
 
 
 @importer("Gemm")
 def gemm(ctx: Context) -> Value:
-    """alpha * a @ b + beta * c, with a and b transposed on demand."""
+    """alpha * a @ b + beta * c, with a and b transposed on demand; rounded once."""
     a = _transposed(ctx, ctx[0]) if ctx.attr("transA", 0) else ctx[0]
     b = _transposed(ctx, ctx[1]) if ctx.attr("transB", 0) else ctx[1]
-    total = _scaled(ctx, ctx.build(MatMul(), a, b), ctx.attr("alpha", 1.0))
-    c, beta = ctx.operand(2), ctx.attr("beta", 1.0)
-    return total if c is None else ctx.build(Add(), total, _scaled(ctx, c, beta))
+    product = ctx.build(MatMul(wider(ctx.type(0).dtype)), a, b)
+    total = _scaled(ctx, product, ctx.attr("alpha", 1.0))
+    c = ctx.operand(2)
+    if c is not None:
+        wide = ctx.cast(c, product.tensor.dtype)
+        total = ctx.build(Add(), total, _scaled(ctx, wide, ctx.attr("beta", 1.0)))
+    return ctx.cast(total, ctx.type(0).dtype)
 
 
 @importer("Einsum")
@@ -43,7 +47,7 @@ def einsum(ctx: Context) -> Value:
     return ctx.build(Einsum(ctx.need_attr("equation").replace(" ", "")), *operands)
 
 
-def product(ctx: Context, a: Value, b: Value) -> Value:
+def matmul_of_any_rank(ctx: Context, a: Value, b: Value) -> Value:
     """numpy's matmul: an operand of one axis is a row on the left, a column on the right."""
     row, column = a.tensor.rank == 1, b.tensor.rank == 1
     left = ctx.build(Reshape((1, *a.tensor.shape)), a) if row else a

@@ -48,7 +48,7 @@ class ConvTranspose(Op):
             "strides and dilations are positive, padding is not negative",
         )
         require(
-            compatible(x.shape[1], w.shape[0]) and w.dims[0] % self.groups == 0,
+            self.groups > 0 and compatible(x.shape[1], w.shape[0]) and w.dims[0] % self.groups == 0,
             f"cannot convolve {x} with {w} in {self.groups} groups",
             operand=0,
             label=f"has {x.shape[1]} channels, needs {w.shape[0]}",
