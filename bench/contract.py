@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from native import Peak, load, median_time
+from native import SECONDS, Peak, load, median_time
 from ncc.backends.cpu.emit.contract_unit import unit_for
 from ncc.backends.cpu.emit.kernel import emit_kernel
 from ncc.backends.cpu.loops import (
@@ -139,7 +139,7 @@ def report(shape: Shape, dtype: DType, target: Target) -> float:
     rounds = []
     for _ in range(ROUNDS):
         limit = peak.measure()
-        reached = shape.flops / median_time(call, seconds=0.03)
+        reached = shape.flops / median_time(call, seconds=SECONDS)
         rounds.append((reached / limit, reached, limit))
     share, reached, limit = sorted(rounds)[ROUNDS // 2]
     sys.stdout.write(

@@ -18,6 +18,8 @@ from ncc.backends.cpu.emit.kernel import attributes
 from ncc.backends.cpu.llvm import compile_text
 from ncc.backends.cpu.target import Target
 
+SECONDS = 0.03
+"""How long one measurement lasts, of the peak as of anything else: clocks follow the load."""
 CHAINS = 12
 """Sums in the peak loop: enough to hide the latency of a product, few enough for registers."""
 
@@ -68,7 +70,7 @@ class Peak:
         """Arithmetic operations a second, now."""
         address = ctypes.addressof
         spent = median_time(
-            lambda: self._call(address(self._operands), address(self._results)), seconds=0.005
+            lambda: self._call(address(self._operands), address(self._results)), seconds=SECONDS
         )
         return self._flops / spent
 
