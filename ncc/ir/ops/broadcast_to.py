@@ -3,9 +3,9 @@
 import numpy as np
 
 from ncc.ir.graph import Builder, Value
-from ncc.ir.op import Array, Op, broadcast, op, require
+from ncc.ir.op import Array, Op, op, require
 from ncc.ir.rewrite import P, Skip, V, canonical
-from ncc.ir.types import Shape, TensorType
+from ncc.ir.types import UNKNOWN, Shape, TensorType
 
 
 @op("broadcast_to")
@@ -16,11 +16,14 @@ class BroadcastTo(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         result = x.with_shape(self.shape)
+        aligned = zip(reversed(x.shape), reversed(self.shape), strict=False)
         require(
-            x.rank <= len(self.shape) and broadcast(x.shape, self.shape) == self.shape,
+            x.rank <= len(self.shape)
+            and all(own in {1, wanted} or UNKNOWN in {own, wanted} for own, wanted in aligned),
             f"cannot broadcast {x} to {result}",
             hint="sizes are aligned at the last axis; each must be 1 or the wanted one",
             operand=0,
+            label=f"does not fit [{', '.join(map(str, self.shape))}]",
         )
         return result
 

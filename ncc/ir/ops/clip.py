@@ -22,7 +22,13 @@ class Clip(Elementwise):
 
     def check(self, *operands: TensorType) -> None:
         dtype = operands[0].dtype
-        require(dtype.is_float, f"clip takes floats, not {dtype.value}", operand=0)
+        require(
+            dtype.is_float,
+            f"clip takes floats, not {dtype.value}",
+            hint="use min and max, which take integers",
+            operand=0,
+            label=f"is {dtype.value}",
+        )
 
     def scalar(self, m: Math, x: Scalar) -> Scalar:
         return m.min(m.max(x, self.min), self.max)

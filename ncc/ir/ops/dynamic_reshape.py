@@ -16,6 +16,7 @@ def length(sizes: TensorType, operand: int) -> int:
         isinstance(known, int),
         f"a list of sizes must be an i64 tensor of one axis of known size, not {sizes}",
         operand=operand,
+        label="needs one axis",
     )
     assert isinstance(known, int)
     return known
@@ -67,7 +68,12 @@ class DynamicTile(Op):
 
     def infer(self, x: TensorType, repeats: TensorType) -> TensorType:
         count = length(repeats, 1)
-        require(count == x.rank, f"{count} repeats for the axes of {x}", operand=1)
+        require(
+            count == x.rank,
+            f"{count} repeats for the axes of {x}",
+            operand=1,
+            label=f"needs {x.rank} numbers",
+        )
         return x.with_shape((UNKNOWN,) * x.rank)
 
     def eval(self, x: Array, repeats: Array) -> Array:

@@ -37,7 +37,10 @@ class DynamicSlice(Op):
         count = _count(self.axes, axes, x)
         for operand, numbers in enumerate((starts, ends, steps), 1):
             require(
-                length(numbers, operand) == count, f"{numbers} for {count} axes", operand=operand
+                length(numbers, operand) == count,
+                f"{numbers} for {count} axes",
+                operand=operand,
+                label=f"needs {count} numbers",
             )
         return _opened(x, self.axes)
 

@@ -38,12 +38,14 @@ class GatherND(Op):
             f"gather_nd of {x} with indices {indices} after {self.batch_dims} batch axes",
             hint=f"the last axis holds at most {x.rank - self.batch_dims} coordinates",
             operand=1,
+            label=f"has {depth} coordinates",
         )
         assert isinstance(depth, int)
         require(
             x.shape[: self.batch_dims] == indices.shape[: self.batch_dims],
             f"the batch axes of {x} and indices {indices} differ",
             operand=1,
+            label=f"needs {self.batch_dims} axes like those of {x}",
         )
         return depth
 

@@ -36,6 +36,8 @@ class NonMaxSuppression(Op):
             boxes.rank == scores.rank == 3 and boxes.shape[2] in {4, UNKNOWN},
             f"non_max_suppression of boxes {boxes} with scores {scores}",
             hint="boxes are [batch, boxes, 4], scores [batch, classes, boxes]",
+            operand=0,
+            label="needs four numbers per box",
         )
         return TensorType(DType.i64, (UNKNOWN, 3))
 

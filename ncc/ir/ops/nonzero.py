@@ -37,10 +37,11 @@ class Compress(Op):
             condition.rank == 1 and condition.dtype is DType.bool,
             f"compress needs a bool condition of one axis, not {condition}",
             operand=1,
+            label="needs one axis of bool",
         )
         if self.axis is None:
             return x.with_shape((UNKNOWN,))
-        require(0 <= self.axis < x.rank, f"compress along axis {self.axis} of {x}", operand=0)
+        _require_axis(self, x)
         return x.with_shape(
             UNKNOWN if axis == self.axis else dim for axis, dim in enumerate(x.shape)
         )
@@ -67,7 +68,7 @@ class Unique(Op):
         indices = TensorType(DType.i64, (UNKNOWN,))
         if self.axis is None:
             return x.with_shape((UNKNOWN,)), indices, indices, indices
-        require(0 <= self.axis < x.rank, f"unique along axis {self.axis} of {x}", operand=0)
+        _require_axis(self, x)
         shape = [UNKNOWN if axis == self.axis else dim for axis, dim in enumerate(x.shape)]
         return x.with_shape(shape), indices, indices, indices
 
@@ -82,3 +83,12 @@ class Unique(Op):
             first, counts = first[order], counts[order]
             inverse = np.argsort(order)[inverse]
         return values, *(part.astype(np.int64) for part in (first, inverse, counts))
+
+
+def _require_axis(op: Compress | Unique, x: TensorType) -> None:
+    require(
+        op.axis is not None and 0 <= op.axis < x.rank,
+        f"{op.name} along axis {op.axis} of {x}",
+        operand=0,
+        label=f"has {x.rank} axes",
+    )

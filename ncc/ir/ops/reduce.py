@@ -44,7 +44,13 @@ class Reduce(Op):
             operand=0,
             label=f"has {x.rank} axes",
         )
-        require(x.dtype is not DType.bool, f"{self.name} takes numbers, not bool", operand=0)
+        require(
+            x.dtype is not DType.bool,
+            f"{self.name} takes numbers, not bool",
+            hint="cast to u8 first",
+            operand=0,
+            label="is bool",
+        )
         return x.with_shape(
             1 if axis in self.axes else dim
             for axis, dim in enumerate(x.shape)

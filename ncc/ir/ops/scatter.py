@@ -86,6 +86,7 @@ class ScatterND(Op):
             f"scatter_nd into {x} with indices {indices}",
             hint=f"the last axis holds at most {x.rank} coordinates",
             operand=1,
+            label=f"has {depth} coordinates",
         )
         assert isinstance(depth, int)
         _require_updates(updates, x.with_shape((*indices.shape[:-1], *x.shape[depth:])))
