@@ -1,72 +1,49 @@
-"""What may exist after each phase that does not depend on a backend."""
+"""What may exist after each phase, for `verify` to check.
+
+A phase that relies on what another has done says so by a spec, not by its place in a list.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ncc.ir.fold import is_literal
 from ncc.ir.graph import Node
-from ncc.ir.literal import INLINE_LIMIT
-from ncc.ir.ops.constant import Constant
-from ncc.ir.ops.conv import Conv
-from ncc.ir.ops.conv_transpose import ConvTranspose
-from ncc.ir.ops.matmul import MatMul
-from ncc.ir.types import DType, TensorType
+from ncc.ir.types import DType, TensorType, dim_symbols
 from ncc.ir.verify import Spec
-from ncc.passes.autocast import Mode
+from ncc.passes.rounded import PRODUCTS, is_f32
 
 Reason = str | None
 
 
-def _open_size(node: Node) -> Reason:
-    """Device code has numbers for sizes; only what runs on the host may leave one open."""
+def _bound(node: Node) -> Reason:
     for value in (*node.operands, *node.results):
-        if isinstance(value.type, TensorType) and not value.type.is_static:
-            return None if node.op.host_only else f"{value.type} has an open size"
+        if isinstance(value.type, TensorType) and any(map(dim_symbols, value.type.shape)):
+            return f"{value.type} has an unbound symbol"
     return None
 
 
-def _unfolded(node: Node) -> Reason:
-    """A small expression over literals is a literal."""
-    known = bool(node.operands) and all(map(is_literal, node.operands)) and node.op.pure
-    if not known or isinstance(node.op, Constant):
-        return None
-    small = all(
-        isinstance(value.type, TensorType)
-        and value.type.is_static
-        and value.type.nbytes <= INLINE_LIMIT
-        for value in node.results
-    )
-    return "a small expression over literals is left" if small else None
+def _static(node: Node) -> Reason:
+    for value in (*node.operands, *node.results):
+        if not isinstance(value.type, TensorType) or not value.type.is_static:
+            return f"{value.type} has no size before it runs"
+    return None
 
 
-def _all(*checks: Callable[[Node], Reason]) -> Callable[[Node], Reason]:
-    def first_reason(node: Node) -> Reason:
-        return next((reason for check in checks if (reason := check(node))), None)
-
-    return first_reason
+BOUND = Spec("import", _bound)
+"""After import: every symbol is a number. A size that the data decides may be open."""
 
 
-BOUND = Spec("import", _open_size)
-"""After import: no symbols."""
-
-SIMPLIFIED = Spec("simplify", _all(_open_size, _unfolded))
-"""After simplify: no symbols, no constant arithmetic that could be a literal."""
-
-
-def precise(mode: Mode, to: DType, keep: Callable[[Node], bool]) -> Spec:
-    """After precision: products work on `to`, unless they are to be kept."""
+def precise(to: DType, kept: Callable[[Node], bool]) -> Spec:
+    """After precision: no product works on f32, unless `kept` names it."""
 
     def rounded(node: Node) -> Reason:
-        product = isinstance(node.op, Conv | ConvTranspose | MatMul) and not keep(node)
-        if mode is Mode.none or not product:
-            return None
-        wide = [value for value in node.operands if value.tensor.dtype is DType.f32]
-        return f"multiplies {wide[0].type}, not {to.value}" if wide else None
+        wide = isinstance(node.op, PRODUCTS) and is_f32(node.operands[0].type)
+        allowed = not wide or kept(node)
+        return None if allowed else f"multiplies {node.operands[0].type}, not {to.value}"
 
-    return Spec("precision", _all(_open_size, rounded))
+    return Spec("precision", lambda node: _bound(node) or rounded(node))
 
 
-def made_of(name: str, takes: Callable[[Node], Reason]) -> Spec:
-    """After a phase of a backend: only what it takes."""
-    return Spec(name, _all(_open_size, takes))
+def on_device(refusal: Callable[[Node], Reason]) -> Spec:
+    """In a part that runs on the device: sizes are numbers, and the backend takes every node."""
+    return Spec("place", lambda node: _static(node) or refusal(node))
