@@ -146,8 +146,8 @@ class RowCut:
 
 def cut_rows(rows: int, outer: int, height: int) -> RowCut:
     """How tiles of `height` take `outer` times `rows`: cut, or several times whole."""
-    if height <= rows:
-        return RowCut(Pieces(rows, height), 1, outer)
+    if height <= rows or outer == 1:
+        return RowCut(Pieces(rows, min(height, rows)), 1, outer)
     return RowCut(Pieces(outer, height // rows), rows, 1)
 
 

@@ -1,12 +1,44 @@
-"""The sums of one register tile: products of broadcast rows of A with vectors of B."""
+"""Sums in vector registers: products of broadcast rows of A with vectors of B."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.emit.code import Code, Value
-from ncc.backends.cpu.emit.contract_unit import Unit
+from ncc.backends.cpu.emit.contract_finish import Finish, finish_for
+from ncc.backends.cpu.emit.contract_tile import TileEmitter
+from ncc.backends.cpu.emit.contract_unit import Unit, unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
+from ncc.backends.cpu.loops import Contract
+from ncc.backends.cpu.tiles import cut_rows, partial_sums
+
+if TYPE_CHECKING:
+    from ncc.backends.cpu.emit.function import FunctionEmitter
+
+
+class VectorTiles(TileEmitter):
+    """Tiles whose sums stay in vector registers; the last rows and columns take fewer."""
+
+    def __init__(self, fn: FunctionEmitter, stmt: Contract) -> None:
+        extents = [1, *(extent for _, extent in stmt.m)]
+        super().__init__(
+            fn, stmt, cut_rows(extents[-1], extents[-2], stmt.tile[0]), depth=stmt.pack.kr
+        )
+        self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
+        self._finish = finish_for(fn, stmt, self._unit, self.taken)
+
+    @property
+    def finish(self) -> Finish:
+        return self._finish
+
+    def piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
+        vectors = -(-columns // self._unit.lanes)
+        parts = partial_sums(rows, vectors, self.stmt.k[-1][1] // self.depth)
+        walk, cursor = self.walk(start, turn, rows, unrolled=parts)
+        places = tuple(self.row_start(row) for row in range(rows))
+        sums = Sums(self._unit, self.depth, places, vectors, walk)
+        self._finish.piece(sums.emit(self.fn.code, cursor), columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,141 @@
+"""One tile of a contraction: where its operands are, and which lengths of it have code."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ncc.backends.cpu.affine import Window, slope
+from ncc.backends.cpu.emit.code import Value, integer
+from ncc.backends.cpu.emit.contract_ahead import Ahead, panels_ahead, rows_ahead
+from ncc.backends.cpu.emit.contract_finish import Finish
+from ncc.backends.cpu.emit.contract_grid import Grid, Place, for_each_length
+from ncc.backends.cpu.emit.contract_walk import Cursor, Stream, Walk, moved
+from ncc.backends.cpu.loops import Contract, Load, Var
+from ncc.backends.cpu.tiles import Pieces, RowCut, block_tiles
+
+if TYPE_CHECKING:
+    from ncc.backends.cpu.emit.function import FunctionEmitter
+
+
+class TileEmitter(ABC):
+    """Emits the tiles of `grid`; subclasses say how sums are made of one step along k.
+
+    A step takes `depth` elements of the run.
+    """
+
+    def __init__(self, fn: FunctionEmitter, stmt: Contract, taken: RowCut, depth: int) -> None:
+        self.fn = fn
+        self.stmt = stmt
+        self.taken = taken
+        self.depth = depth
+        self.itemsize = stmt.a.dtype.itemsize
+        self._panel_bytes = stmt.pack.panel * self.itemsize
+        self._a_bytes = stmt.a.buffer.size * self.itemsize
+        outer = tuple(extent for _, extent in stmt.m)[: -1 if taken.whole == 1 else -2]
+        grid = Grid(outer, taken.pieces, Pieces(stmt.columns, stmt.pack.nr))
+        block = block_tiles(grid.row_tiles, grid.columns.count, self._a_bytes, self._panel_bytes)
+        self.grid = replace(grid, block=block)
+
+    @property
+    @abstractmethod
+    def finish(self) -> Finish:
+        """What is done with the sums."""
+
+    @abstractmethod
+    def piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
+        """The sums of `rows` by `columns` from `start` on, handed to `finish`."""
+
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """What must hold on a core while it computes tiles."""
+        yield
+
+    def emit(self, place: Place) -> None:
+        """The tile at `place`."""
+        code, stmt, grid = self.fn.code, self.stmt, self.grid
+        row = code.binary("mul nuw nsw", place.rows, integer(grid.rows.size))
+        column = code.binary("mul nuw nsw", place.panel, integer(stmt.pack.nr))
+        values = (*place.outer, row, *([integer(0)] if self.taken.whole > 1 else []))
+        with ExitStack() as stack:
+            for (var, _), value in zip(stmt.m, values, strict=True):
+                stack.enter_context(self.fn.bound(var, value))
+            stack.enter_context(self.fn.bound(stmt.n, column))
+            start = self._operands(place.panel)
+
+            def emit_piece(rows: int, columns: int) -> None:
+                with self.fn.environment.scope():
+                    self.piece(start, place.turn, rows * self.taken.whole, columns)
+
+            for_each_length(
+                code,
+                grid.rows,
+                place.rows,
+                lambda rows: for_each_length(
+                    code, grid.columns, place.panel, lambda columns: emit_piece(rows, columns)
+                ),
+            )
+            self.finish.tile()
+
+    def _operands(self, panel: Value) -> Cursor:
+        """Where the first elements of A and B are."""
+        fn, stmt = self.fn, self.stmt
+        with ExitStack() as stack:
+            for var, _ in stmt.k:
+                stack.enter_context(fn.bound(var, 0))
+            a, b = (fn.memory.address(x.buffer, fn.index.form(x.index)) for x in (stmt.a, stmt.b))
+        skipped = fn.code.binary("mul nuw nsw", panel, integer(self._panel_bytes))
+        return a, moved(fn.code, b, skipped)
+
+    def stride(self, operand: Load, var: Var) -> int:
+        """Bytes between the elements for neighbouring values of `var`."""
+        window = Window(var, self.fn.indices.extents[var], 0)
+        step = slope(
+            self.fn.index.form(operand.index),
+            window,
+            lambda expr: var in self.fn.environment.reads(expr),
+        )
+        assert step is not None, f"an operand is not affine in {var.name}"
+        return step * self.itemsize
+
+    def row_start(self, row: int) -> int:
+        """How many bytes after the first row of a tile another one begins."""
+        a, m, whole = self.stmt.a, self.stmt.m, self.taken.whole
+        if whole == 1:
+            return row * self.stride(a, m[-1][0])
+        outer, inner = divmod(row, whole)
+        return outer * self.stride(a, m[-2][0]) + inner * self.stride(a, m[-1][0])
+
+    def walk(self, start: Cursor, turn: Value, rows: int, unrolled: int = 1) -> tuple[Walk, Cursor]:
+        """The steps of the sums of `rows` rows, and where their pointers start."""
+        stmt = self.stmt
+        steps, short = divmod(stmt.k[-1][1], self.depth)
+        a, b = (
+            Stream(tuple(self.stride(operand, var) for var, _ in stmt.k[:-1]), step)
+            for operand, step in (
+                (stmt.a, self.depth * self.itemsize),
+                (stmt.b, self.depth * stmt.pack.nr * self.itemsize),
+            )
+        )
+        ahead = (
+            rows_ahead(a, self.row_start(rows), steps + (short > 0), self._a_bytes),
+            panels_ahead(b, self._panel_bytes, self.grid.columns.count, self.grid.block),
+        )
+        pairs = [(at, one) for at, one in zip(start, ahead, strict=True) if one is not None]
+        walk = Walk(
+            axes=tuple(extent for _, extent in stmt.k[:-1]),
+            steps=steps,
+            streams=(a, b, *(one.stream for _, one in pairs)),
+            unrolled=unrolled,
+            short=short > 0,
+        )
+        return walk, (*start, *(self._start_ahead(at, one, turn) for at, one in pairs))
+
+    def _start_ahead(self, operand: Value, ahead: Ahead, turn: Value) -> Value:
+        code = self.fn.code
+        which = code.binary("urem", turn, integer(ahead.turns))
+        shift = code.binary("mul nuw nsw", which, integer(ahead.shift))
+        return moved(code, moved(code, operand, shift), ahead.distance)
