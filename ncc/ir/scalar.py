@@ -159,18 +159,25 @@ class NumpyMath:
 def cast(x: np.ndarray[Any, Any], to: DType) -> np.ndarray[Any, Any]:
     """Convert elements: floats round to nearest even, floats to integers truncate.
 
-    Out-of-range and NaN to integer saturate and give 0, as on the device.
+    Out-of-range and NaN to integer saturate and give 0, as on the device; integers wrap.
     """
-    if to is DType.tf32:
-        return _round_tf32(x.astype(np.float32, copy=False))
-    if DType.of(x.dtype).is_float and to.is_int:
-        low, high = limits(to)
-        wide = np.nan_to_num(np.trunc(x.astype(np.float64)), nan=0.0)
-        inside = np.clip(wide, float(low), float(high))
-        top = wide >= float(high)
-        return np.where(top, high, np.where(top, 0, inside).astype(to.numpy)).astype(to.numpy)
     with np.errstate(all="ignore"):
+        if to is DType.tf32:
+            return _round_tf32(x.astype(np.float32, copy=False))
+        if DType.of(x.dtype).is_float and to.is_int:
+            return _saturated(x, to)
+        if to in {DType.i4, DType.u4}:
+            x = x.astype(np.int16)
         return x.astype(to.numpy, copy=False)
+
+
+def _saturated(x: np.ndarray[Any, Any], to: DType) -> np.ndarray[Any, Any]:
+    """Floats as integers of type `to`."""
+    low, high = limits(to)
+    wide = np.nan_to_num(np.trunc(x.astype(np.float64)), nan=0.0)
+    inside = np.clip(wide, float(low), float(high))
+    top = wide >= float(high)
+    return np.where(top, high, np.where(top, 0, inside).astype(to.numpy)).astype(to.numpy)
 
 
 def limits(dtype: DType) -> tuple[float, float]:

@@ -111,7 +111,8 @@ def _reduced(
         return ctx.cast(_reduced(ctx, kind, ctx.cast(x, DType.u8), axes), DType.bool)
     keep = bool(ctx.attr("keepdims", 1)) if keepdims is None else keepdims
     if isinstance(axes, Value):
-        return ctx.build(DynamicReduce(Combination(kind.name), keep), x, axes)
+        combination = Combination(kind.name.removeprefix("reduce_"))
+        return ctx.build(DynamicReduce(combination, keep), x, axes)
     return ctx.build(kind(axes, keep), x)
 
 

@@ -26,16 +26,19 @@ def counted_axes(axes: Array, rank: int) -> tuple[int, ...]:
 class Combination(Enum):
     """A reduction, by its name."""
 
-    sum = "reduce_sum"
-    prod = "reduce_prod"
-    max = "reduce_max"
-    min = "reduce_min"
-    mean = "reduce_mean"
+    sum = "sum"
+    prod = "prod"
+    max = "max"
+    min = "min"
+    mean = "mean"
 
 
 _REDUCTIONS: dict[Combination, type[Reduce]] = {
-    Combination(kind.name): kind
-    for kind in (ReduceSum, ReduceProd, ReduceMax, ReduceMin, ReduceMean)
+    Combination.sum: ReduceSum,
+    Combination.prod: ReduceProd,
+    Combination.max: ReduceMax,
+    Combination.min: ReduceMin,
+    Combination.mean: ReduceMean,
 }
 
 

@@ -131,7 +131,8 @@ class ReduceMean(Reduce):
         wide = x.astype(DType.of(x.dtype).compute.numpy, copy=False)
         total = super().eval(wide)
         count = np.asarray(x.size // total.size if total.size else 0, total.dtype)
-        return np.asarray(FUNCTIONS["div"](total, count)).astype(x.dtype)
+        with np.errstate(all="ignore"):
+            return np.asarray(FUNCTIONS["div"](total, count)).astype(x.dtype)
 
     def decompose(self, build: Builder, x: Value) -> Value:
         """The sum in `dtype.compute`, times 1 / n or, for integers, divided by n."""
