@@ -9,7 +9,7 @@ from pathlib import Path
 from onnx import ModelProto
 
 from ncc.backends.cpu.backend import kernels
-from ncc.backends.cpu.rules import refusal
+from ncc.backends.cpu.rules import refusal, ungrouped
 from ncc.backends.cpu.target import Target, resolve
 from ncc.bundle import Bundle, assemble
 from ncc.diagnostics import ExitCode, NccError, merge_locs
@@ -32,6 +32,7 @@ from ncc.passes.fuse import constant_values
 from ncc.passes.narrow_storage import narrow_storage
 from ncc.passes.order import order
 from ncc.passes.place import place
+from ncc.passes.specs import BOUND, on_device
 from ncc.passes.widen_f16 import widen_f16
 
 Model = str | PathLike[str] | ModelProto
@@ -80,6 +81,15 @@ PHASES: dict[str, Phase] = {
     "order": schedule,
 }
 """By name, in order. What follows, `lower`, is the backend's: layout, memory, machine code."""
+
+
+POINTS = ("import", *PHASES)
+"""Where a graph can be looked at, and compilation resumed: after each of these."""
+
+
+def phases_after(done: str, last: str = POINTS[-1]) -> list[str]:
+    """The phases that lead from a graph after `done` to one after `last`, two of `POINTS`."""
+    return list(POINTS[POINTS.index(done) + 1 : POINTS.index(last) + 1])
 
 
 def compile(
@@ -139,7 +149,7 @@ def run_phases(
             graph = PHASES[name](graph, options, target)
         except NccError as error:
             raise error.located(during=name) from None
-        verify(graph)
+        _check(graph, name)
         _dump(graph, dump, index, name)
     return graph
 
@@ -149,13 +159,13 @@ def compile_graph(
     options: Options,
     *,
     source: str,
-    start: str = "simplify",
+    done: str = "import",
     dump: Path | None = None,
     progress: Progress = lambda _: None,
 ) -> Bundle:
-    """The bundle of `graph`, which has been through the phases before `start`."""
+    """The bundle of `graph`, which has been through the phases up to `done`."""
     target = resolve(options.target)
-    names = list(PHASES)[list(PHASES).index(start) :]
+    names = phases_after(done)
     graph = run_phases(graph, options, target, names, dump=dump, progress=progress)
     progress("lower")
     return assemble(graph, target, source=source, options=_recorded(options, target))
@@ -184,6 +194,24 @@ def precision_mode(options: Options, target: Target) -> AutoCast:
 def source_name(model: Model) -> str:
     """The name by which the bundle and its errors call the model."""
     return "model" if isinstance(model, ModelProto) else Path(model).name
+
+
+def _check(graph: Graph, phase: str) -> None:
+    """Assert that a phase kept to what those after it rely on."""
+    verify(graph, BOUND)
+    for node in graph.nodes:
+        if isinstance(node.op, Segment) and node.op.placement is Placement.device:
+            _check_device(node.op.body, SPECS[phase])
+
+
+def _check_device(body: Graph, refusal: Callable[[Node], str | None]) -> None:
+    constant = constant_values(body)
+    allows = on_device(lambda node: None if node.results[0] in constant else refusal(node))
+    verify(body, allows)
+
+
+SPECS = {"place": refusal, "fuse": ungrouped, "order": ungrouped}
+"""Why a node may not stand in a device segment after a phase."""
 
 
 def _each_device_body(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:

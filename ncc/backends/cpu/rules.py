@@ -9,6 +9,7 @@ from ncc.ir.ops.average_pool import AveragePool
 from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.concat import Concat
 from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.fused import Fused
 from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.matmul import MatMul
 from ncc.ir.ops.max_pool import MaxPool
@@ -77,3 +78,10 @@ def _product_refusal(node: Node) -> str | None:
         return f"no product of {left.dtype.value}"
     summed = left.dims[-1] if isinstance(node.op, MatMul) else right.size
     return None if summed else "a sum of nothing"
+
+
+def ungrouped(node: Node) -> str | None:
+    """Why a node cannot be lowered as it stands; None for kernels and for what moves nothing."""
+    if isinstance(node.op, (Fused, *VIEWS, *PLACEMENTS)):
+        return None
+    return f"{node.op.name} is not in a kernel"
