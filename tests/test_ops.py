@@ -262,5 +262,6 @@ def test_a_decomposed_gather_reads_the_flat_operand() -> None:
     indices = Value(TensorType(DType.i64, (2, 1)))
     build = Builder()
     made = GatherElements(1).decompose(build, x, indices)
+    assert made is not None
     assert made.type == TensorType(DType.f32, (2, 1))
     assert {node.op.name for node in build.nodes} >= {"gather", "iota"}

@@ -43,7 +43,10 @@ class Op:
         raise NotImplementedError(f"{self.name} has no reference meaning")
 
     def decompose(self, build: Builder, *operands: Any) -> Value | tuple[Value, ...] | None:
-        """The same results from smaller ops, for backends without a rule; None if atomic."""
+        """The same results from smaller ops, for backends without a rule.
+
+        None if atomic, or if sizes are open on which the smaller ops depend.
+        """
         return None
 
     def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:

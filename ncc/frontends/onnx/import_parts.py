@@ -36,15 +36,18 @@ def concat(ctx: Context) -> Value:
 def split(ctx: Context) -> tuple[Value, ...]:
     """Sizes as given (an attribute before opset 13), else equal ones, the last may be smaller."""
     axis = axis_of(ctx.attr("axis", 0), ctx.type(0).rank)
-    whole, sizes = ctx.type(0).shape[axis], ctx.attr("split")
-    if ctx.operand(1) is not None:
-        sizes = ctx.constant(1)
-        if sizes is None:
-            ends = ctx.build(Cumsum(0), ctx[1])
-            return _cut(ctx, axis, ctx.build(Sub(), ends, ctx[1]), ends)
+    whole, given = ctx.type(0).shape[axis], ctx.operand(1)
+    if given is None and ctx.has_attr("split"):
+        given = ctx.const(ctx.attr("split"), DType.i64)
+    known = None if given is None else constant_array(given)
+    if given is not None and (known is None or not isinstance(whole, int)):
+        ends = ctx.build(Cumsum(0), given)
+        return _cut(ctx, axis, ctx.build(Sub(), ends, given), ends)
     if not isinstance(whole, int):
         return _equal_parts(ctx, axis)
+    sizes = None if known is None else known.tolist()
     if sizes is None:
+        require(ctx.attr("num_outputs", 1) > 0, "a split into no outputs")
         each = -(-whole // ctx.attr("num_outputs", ctx.outputs))
         sizes = [max(min(each, whole - index * each), 0) for index in range(ctx.outputs)]
     require(
@@ -53,8 +56,7 @@ def split(ctx: Context) -> tuple[Value, ...]:
         operand=0,
         label=f"has {whole} along axis {axis}",
     )
-    starts = itertools.accumulate(map(int, sizes), initial=0)
-    pairs = zip(starts, map(int, sizes), strict=False)
+    pairs = zip(itertools.accumulate(sizes, initial=0), sizes, strict=False)
     return tuple(part(ctx.build, ctx[0], axis, start, size) for start, size in pairs)
 
 
@@ -109,6 +111,10 @@ def _sliced(ctx: Context, axes: Sequence[int], bounds: Sequence[Sequence[int]]) 
     if not all(isinstance(size, int) for size in sizes):
         lists = (ctx.const(numbers, DType.i64) for numbers in bounds)
         return ctx.build(DynamicSlice(tuple(axes)), value, *lists)
+    require(
+        {len(axes)} == {len(numbers) for numbers in bounds},
+        f"a slice along {len(axes)} axes needs as many starts, ends and steps",
+    )
     require(0 not in bounds[2], "a slice with step 0")
     for axis, size, start, end, step in zip(axes, sizes, *bounds, strict=True):
         assert isinstance(size, int)

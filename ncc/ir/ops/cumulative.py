@@ -51,11 +51,13 @@ class Cumulative(Op):
             joined = self.accumulate.accumulate(wide, self.axis, dtype=wide.dtype)
         return (np.flip(joined, self.axis) if self.reverse else joined).astype(x.dtype)
 
-    def decompose(self, build: Builder, x: Value) -> Value:
+    def decompose(self, build: Builder, x: Value) -> Value | None:
         """log2(n) steps, each combining with the result so far, 1, 2, 4 .. elements away.
 
         Hillis and Steele, Data parallel algorithms, CACM 1986.
         """
+        if not x.tensor.is_static:
+            return None
         total = build(Cast(x.tensor.dtype.compute), x)
         if self.exclusive:
             total = self._shifted(build, total, 1)

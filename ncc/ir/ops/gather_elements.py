@@ -43,8 +43,10 @@ class GatherElements(Op):
         found: Array = x[tuple(coordinates)]
         return found
 
-    def decompose(self, build: Builder, x: Value, indices: Value) -> Value:
+    def decompose(self, build: Builder, x: Value, indices: Value) -> Value | None:
         """A gather from the flat operand."""
+        if not x.tensor.is_static or not indices.tensor.is_static:
+            return None
         dtype, dims = index_type(x.tensor), indices.tensor.dims
         strides = row_major_strides(x.tensor.dims)
         terms = [(indices, strides[self.axis])]

@@ -59,8 +59,10 @@ class GatherND(Op):
         found: Array = x[(*counted, *coordinates)]
         return found
 
-    def decompose(self, build: Builder, x: Value, indices: Value) -> Value:
+    def decompose(self, build: Builder, x: Value, indices: Value) -> Value | None:
         """A gather from the operand with its indexed axes made one."""
+        if not x.tensor.is_static or not indices.tensor.is_static:
+            return None
         dims, dtype, batch = x.tensor.dims, index_type(x.tensor), self.batch_dims
         outer = indices.tensor.dims[:-1]
         depth = batch + indices.tensor.dims[-1]

@@ -134,8 +134,10 @@ class ReduceMean(Reduce):
         with np.errstate(all="ignore"):
             return np.asarray(FUNCTIONS["div"](total, count)).astype(x.dtype)
 
-    def decompose(self, build: Builder, x: Value) -> Value:
+    def decompose(self, build: Builder, x: Value) -> Value | None:
         """The sum in `dtype.compute`, times 1 / n or, for integers, divided by n."""
+        if not x.tensor.is_static:
+            return None
         dtype, count = x.tensor.dtype, math.prod(x.tensor.dims[axis] for axis in self.axes)
         wide = build(Cast(dtype.compute), x)
         total = build(ReduceSum(self.axes, self.keepdims), wide)
