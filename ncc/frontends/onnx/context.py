@@ -95,6 +95,15 @@ class Context:
             )
         return found
 
+    def integers(self, index: int) -> list[int] | None:
+        """Operand `index` as a list, for operands of at most one axis; None as for `constant`."""
+        found = self.constant(index)
+        if found is not None and (found.ndim > 1 or found.dtype.kind not in "iu"):
+            raise NccError(
+                "invalid-model", f"input {index} is {self.type(index)}, not a list of integers"
+            )
+        return None if found is None else [int(number) for number in found.ravel()]
+
     def const(self, array: npt.ArrayLike, dtype: DType | None = None) -> Value:
         """A literal with the elements of `array`, converted to `dtype` if given."""
         elements = np.asarray(array, None if dtype is None else dtype.numpy)

@@ -44,13 +44,13 @@ def gather_nd(ctx: Context) -> Value:
 @importer("Scatter", "ScatterElements")
 def scatter_elements(ctx: Context) -> Value:
     axis = axis_of(ctx.attr("axis", 0), ctx.type(0).rank)
-    op = ScatterElements(axis, Reduction(ctx.attr("reduction", "none")))
+    op = ScatterElements(axis, ctx.attr_choice("reduction", Reduction.none))
     return ctx.build(op, ctx[0], counted_from_0(ctx, ctx[1], axis), ctx[2])
 
 
 @importer("ScatterND")
 def scatter_nd(ctx: Context) -> Value:
-    op = ScatterND(Reduction(ctx.attr("reduction", "none")))
+    op = ScatterND(ctx.attr_choice("reduction", Reduction.none))
     return ctx.build(op, ctx[0], _tuples_from_0(ctx, ctx[1], 0), ctx[2])
 
 

@@ -27,6 +27,7 @@ def reverse_sequence(ctx: Context) -> Value:
     """The first `sequence_lens[b]` time steps of sample b in reverse order, then the others."""
     batch, time = ctx.attr("batch_axis", 1), ctx.attr("time_axis", 0)
     dims = ctx.type(0).dims
+    require(len(dims) >= 2, f"{ctx.type(0)} has no axes of batch and time", operand=0)
     require({batch, time} == {0, 1}, f"batch axis {batch} and time axis {time} are not 0 and 1")
     shape = [1, 1]
     shape[batch] = dims[batch]

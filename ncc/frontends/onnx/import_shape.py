@@ -26,8 +26,8 @@ from ncc.ir.types import UNKNOWN, Dim, DType, Shape
 @importer("Reshape")
 def reshape(ctx: Context) -> Value:
     """0 keeps an axis (unless `allowzero`), -1 is what is left."""
-    wanted, allow_zero = ctx.constant(1), bool(ctx.attr("allowzero", 0))
-    shape = None if wanted is None else _resolved(ctx.type(0).shape, wanted.tolist(), allow_zero)
+    wanted, allow_zero = ctx.integers(1), bool(ctx.attr("allowzero", 0))
+    shape = None if wanted is None else _resolved(ctx.type(0).shape, wanted, allow_zero)
     if shape is None:
         return ctx.build(DynamicReshape(allow_zero), ctx[0], ctx[1])
     return ctx.build(Reshape(shape), ctx[0])
@@ -118,10 +118,10 @@ def transpose(ctx: Context) -> Value:
 @importer("Expand")
 def expand(ctx: Context) -> Value:
     """Broadcasts both ways: a wanted size of 1 keeps the operand's."""
-    wanted = ctx.constant(1)
+    wanted = ctx.integers(1)
     if wanted is None:
         return ctx.build(DynamicBroadcastTo(), ctx[0], ctx[1])
-    shape = broadcast(ctx.type(0).shape, tuple(wanted.tolist()))
+    shape = broadcast(ctx.type(0).shape, tuple(wanted))
     return ctx.build(BroadcastTo(shape), ctx[0])
 
 
