@@ -10,6 +10,10 @@ from ncc.ir.ops.dynamic_reshape import length
 from ncc.ir.types import UNKNOWN, DType, TensorType
 
 
+MAX_COUNT = 1 << 32
+"""Numbers in a range."""
+
+
 @op("dynamic_fill")
 class DynamicFill(Op):
     """A tensor of the sizes in the operand, every element equal to `value` (one element)."""
@@ -47,9 +51,13 @@ class DynamicRange(Op):
 
 def counted(start: Array, limit: Array, delta: Array) -> Array:
     """start + i * delta for i = 0, 1, .. while that is before limit."""
-    first, last, step = (np.float64(part.item()) for part in (start, limit, delta))
+    parts = (start, limit, delta)
+    require(all(part.size == 1 for part in parts), "a range needs three scalars")
+    first, last, step = (np.float64(part.item()) for part in parts)
     require(step != 0, "a range with step 0")
-    count = max(int(np.ceil((last - first) / step)), 0)
+    distance = (last - first) / step
+    require(distance < MAX_COUNT, f"a range from {first} to {last} by {step} is impossibly long")
+    count = max(int(np.ceil(distance)), 0)
     inner = DType.of(start.dtype).compute.numpy
     steps = np.arange(count).astype(inner) * delta.astype(inner).ravel()
     return np.asarray((start.astype(inner).ravel() + steps).astype(start.dtype))

@@ -9,12 +9,16 @@ from ncc.ir.op import Array, Op, broadcast, op, require
 from ncc.ir.types import UNKNOWN, TensorType
 
 
+MAX_RANK = 64
+"""Axes of a tensor whose sizes the data decides; numpy has as many."""
+
+
 def length(sizes: TensorType, operand: int) -> int:
     """How many numbers a list of sizes, i64[n], holds."""
     known = sizes.shape[0] if sizes.rank == 1 else None
     require(
-        isinstance(known, int),
-        f"a list of sizes must be an i64 tensor of one axis of known size, not {sizes}",
+        isinstance(known, int) and known <= MAX_RANK,
+        f"a list of sizes must be an i64 tensor of one axis of known, small size, not {sizes}",
         operand=operand,
         label="needs one axis",
     )
