@@ -28,6 +28,15 @@ WRONG: list[tuple[Case, str]] = [
     (node_case("Reshape", X, ints(5, -1)), "cannot reshape [2, 3, 4] to [5, -1]"),
     (node_case("Reshape", X, ints(2, 3, 2, 0)), "shape [2, 3, 2, 0] of [2, 3, 4]"),
     (node_case("Reshape", X, ints(-2)), "shape [-2] of [2, 3, 4]"),
+    (
+        node_case("DepthToSpace", seeded(1, 6, 2, 2), blocksize=2),
+        "6 channels are not squares of 2 x 2",
+    ),
+    (
+        node_case("SpaceToDepth", seeded(1, 6, 2, 3), blocksize=2),
+        "2 x 3 pixels are not squares of 2 x 2",
+    ),
+    (node_case("SpaceToDepth", X, blocksize=2), "f32[2, 3, 4], which is not [N, C, H, W]"),
     (node_case("Concat", X, X, axis=3), "axis 3 of a tensor of 3 axes"),
     (
         node_case("Split", X, ints(1, 1), outputs=2, axis=1),

@@ -60,6 +60,13 @@ RESHAPES = [
     node_case("Transpose", X[:, :0], perm=[1, 0, 2, 3]),
 ]
 
+SQUARES = [
+    node_case("DepthToSpace", seeded(2, 8, 3, 5), blocksize=2, opset=7),
+    node_case("DepthToSpace", seeded(2, 12, 3, 5), blocksize=2, mode="CRD"),
+    node_case("DepthToSpace", seeded(1, 9, 1, 5), blocksize=3, mode="DCR", opset=11),
+    node_case("SpaceToDepth", seeded(2, 3, 4, 6), blocksize=2),
+]
+
 REPEATS = [
     named("Expand", X, 2, 3, 4, 1),
     named("Expand", X, 4, 2, 3, 1, 5),
@@ -89,4 +96,4 @@ QUESTIONS = [
     node_case("Size", X[:0]),
 ]
 
-CASES: list[Case] = [*RESHAPES, *REPEATS, *QUESTIONS]
+CASES: list[Case] = [*RESHAPES, *SQUARES, *REPEATS, *QUESTIONS]

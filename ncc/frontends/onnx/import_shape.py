@@ -162,3 +162,43 @@ def dropout(ctx: Context) -> tuple[Value, ...]:
         return (ctx[0],)
     kept = DType.bool if ctx.opset >= 10 else ctx.type(0).dtype
     return ctx[0], ctx.build(BroadcastTo(ctx.type(0).shape), ctx.const(1, kept))
+
+
+@importer("DepthToSpace")
+def depth_to_space(ctx: Context) -> Value:
+    """Channels become squares of pixels; DCR counts squares outside of channels, CRD inside."""
+    size = ctx.need_attr("blocksize")
+    n, depth, height, width = _image(ctx)
+    require(
+        size > 0 and depth % size**2 == 0, f"{depth} channels are not squares of {size} x {size}"
+    )
+    channels = depth // size**2
+    if ctx.attr("mode", "DCR") == "DCR":
+        split, perm = (n, size, size, channels, height, width), (0, 3, 4, 1, 5, 2)
+    else:
+        split, perm = (n, channels, size, size, height, width), (0, 1, 4, 2, 5, 3)
+    moved = ctx.build(Transpose(perm), ctx.build(Reshape(split), ctx[0]))
+    return ctx.build(Reshape((n, channels, height * size, width * size)), moved)
+
+
+@importer("SpaceToDepth")
+def space_to_depth(ctx: Context) -> Value:
+    """Squares of pixels become channels, counted outside of those there are."""
+    size = ctx.need_attr("blocksize")
+    n, channels, height, width = _image(ctx)
+    require(
+        size > 0 and height % size == width % size == 0,
+        f"{height} x {width} pixels are not squares of {size} x {size}",
+    )
+    rows, columns = height // size, width // size
+    split = ctx.build(Reshape((n, channels, rows, size, columns, size)), ctx[0])
+    moved = ctx.build(Transpose((0, 3, 5, 1, 2, 4)), split)
+    return ctx.build(Reshape((n, channels * size**2, rows, columns)), moved)
+
+
+def _image(ctx: Context) -> tuple[int, ...]:
+    x = ctx.type(0)
+    require(x.rank == 4, f"{ctx.node.op_type} of {x}, which is not [N, C, H, W]", operand=0)
+    if not x.is_static:
+        raise unsupported(f"{ctx.node.op_type} of {x}, whose sizes the data decides")
+    return x.dims
