@@ -27,6 +27,8 @@ class Pad(Op):
         return x.with_shape(map(dim_add, x.shape, around))
 
     def eval(self, x: Array) -> Array:
+        if not x.ndim:
+            return x
         value = np.asarray(self.value).astype(x.dtype)
         return np.pad(x, list(zip(self.low, self.high, strict=True)), constant_values=value)
 
