@@ -9,8 +9,7 @@ from ncc.ir.op import Array, Op, op, require
 from ncc.ir.ops.dynamic_reshape import length
 from ncc.ir.types import UNKNOWN, DType, TensorType
 
-
-MAX_COUNT = 1 << 32
+MAX_COUNT = 1 << 27
 """Numbers in a range."""
 
 

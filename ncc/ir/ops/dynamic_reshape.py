@@ -8,7 +8,6 @@ from ncc.diagnostics import NccError
 from ncc.ir.op import Array, Op, broadcast, op, require
 from ncc.ir.types import UNKNOWN, TensorType
 
-
 MAX_RANK = 64
 """Axes of a tensor whose sizes the data decides; numpy has as many."""
 
