@@ -29,6 +29,8 @@ class Target:
     registers: int
     flags: tuple[str, ...]
     has_bf16_dot: bool = False
+    has_matrix_registers: bool = False
+    """AMX: bf16 products of 16 x 32 by 32 x 16 elements."""
 
     @property
     def vector_bits(self) -> int:

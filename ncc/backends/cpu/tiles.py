@@ -111,7 +111,7 @@ def choose(
     steps = -(-k_total // kr)
     shapes = [
         (height, vectors)
-        for height, vectors in _shapes(target)
+        for height, vectors in _shapes(target, _most_vectors(dtype, target))
         if (height <= rows or (height % rows == 0 and height <= rows * outer))
         and (vectors - 1) * lanes < columns
         and nr in {None, vectors * lanes}
@@ -151,9 +151,14 @@ def cut_rows(rows: int, outer: int, height: int) -> RowCut:
     return RowCut(Pieces(outer, height // rows), rows, 1)
 
 
-def _shapes(target: Target) -> Iterator[tuple[int, int]]:
+def _most_vectors(dtype: DType, target: Target) -> int:
+    """Panels for matrix registers are as wide as two of them."""
+    return 2 if dtype is DType.bf16 and target.has_matrix_registers else MAX_VECTORS
+
+
+def _shapes(target: Target, most_vectors: int) -> Iterator[tuple[int, int]]:
     """Every tile, as rows and vectors, that fits the registers beside one row of B and one A."""
-    for vectors in range(MAX_VECTORS, 0, -1):
+    for vectors in range(most_vectors, 0, -1):
         most = (target.registers - vectors - 1) // vectors
         yield from ((height, vectors) for height in range(most, 0, -1))
 

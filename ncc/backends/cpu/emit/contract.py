@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.emit.code import Value, integer
+from ncc.backends.cpu.emit.contract_matrix import MatrixTiles, fits_matrix
 from ncc.backends.cpu.emit.contract_product import VectorTiles
 from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.uses import changes
@@ -29,7 +30,7 @@ def emit_contract(fn: FunctionEmitter, stmt: Contract) -> None:
     if stmt.columns == 0 or any(extent == 0 for _, extent in stmt.m):
         return
     assert all(extent > 0 for _, extent in stmt.k), "a sum of nothing is not a product"
-    tiles = VectorTiles(fn, stmt)
+    tiles = (MatrixTiles if fits_matrix(stmt, fn.target) else VectorTiles)(fn, stmt)
     with _numbers(fn, stmt, tiles.grid.count) as (first, end), tiles.prepared():
         fn.environment.change(changes((stmt,)))
         with fn.code.loop(first, end) as number, fn.environment.scope():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.emit.code import Code, Value
 from ncc.backends.cpu.emit.contract_finish import Finish, finish_for
-from ncc.backends.cpu.emit.contract_tile import TileEmitter
+from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import Unit, unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
 from ncc.backends.cpu.loops import Contract
@@ -21,10 +21,8 @@ class VectorTiles(TileEmitter):
     """Tiles whose sums stay in vector registers; the last rows and columns take fewer."""
 
     def __init__(self, fn: FunctionEmitter, stmt: Contract) -> None:
-        extents = [1, *(extent for _, extent in stmt.m)]
-        super().__init__(
-            fn, stmt, cut_rows(extents[-1], extents[-2], stmt.tile[0]), depth=stmt.pack.kr
-        )
+        taken = cut_rows(*row_extents(stmt), stmt.tile[0])
+        super().__init__(fn, stmt, taken, depth=stmt.pack.kr)
         self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
         self._finish = finish_for(fn, stmt, self._unit, self.taken)
 

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
 
 
+def row_extents(stmt: Contract) -> tuple[int, int]:
+    """The extents of the last row variable and of the one around it, if any."""
+    extents = [1, *(extent for _, extent in stmt.m)]
+    return extents[-1], extents[-2]
+
+
 class TileEmitter(ABC):
     """Emits the tiles of `grid`; subclasses say how sums are made of one step along k.
 

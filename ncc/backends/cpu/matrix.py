@@ -1,0 +1,41 @@
+"""How contractions are cut for matrix registers (AMX): rows and elements of the run a step."""
+
+from __future__ import annotations
+
+ROWS = 16
+"""Rows of a register."""
+COLUMNS = 16
+"""Sums in a row of a register."""
+DEPTH = 32
+"""Most elements of the run that one product takes."""
+LEAST_DEPTH = 8
+LEAST_ROWS = 2
+LEAST_CYCLES = 8
+"""Of one product, which otherwise takes one cycle per row of A."""
+
+
+def matrix_depth(run: int) -> int | None:
+    """Elements that each step takes: an even part of the run, so that all steps are alike."""
+    return max((d for d in range(LEAST_DEPTH, DEPTH + 1, 2) if run % d == 0), default=None)
+
+
+def matrix_rows(rows: int, outer: int) -> tuple[int, int] | None:
+    """Rows of A in the two registers that make the height of a tile, or None if too few.
+
+    Rows in one register are those of one value of the `outer` variable.
+    """
+    if rows < LEAST_ROWS:
+        return None
+    if rows <= ROWS and outer > 1:
+        return rows, rows
+
+    def cost(height: int) -> tuple[int, int]:
+        halves = _halves(height)
+        cycles = sum(max(half, LEAST_CYCLES) for half in halves if half)
+        return -(-rows // height) * cycles, -height
+
+    return _halves(min(range(1, min(rows, 2 * ROWS) + 1), key=cost))
+
+
+def _halves(height: int) -> tuple[int, int]:
+    return (height, 0) if height <= ROWS else (height - height // 2, height // 2)

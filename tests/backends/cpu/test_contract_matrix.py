@@ -1,0 +1,111 @@
+"""Contractions in matrix registers: the same sums, and how rows and runs are cut for them."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ncc.backends.cpu.emit.kernel import emit_kernel
+from ncc.backends.cpu.matrix import matrix_depth, matrix_rows
+from ncc.backends.cpu.target import TARGETS, host_flags
+from ncc.ir.types import DType
+from tests.backends.cpu.contractions import Conv, conv, matmul
+from tests.backends.cpu.test_contract import accumulate, assert_sums, compute
+from tests.guarded import Edge
+
+BF16 = TARGETS["x86-64-v4+bf16"]
+MATRIX = replace(
+    BF16,
+    name="x86-64-v4+amx",
+    features=f"{BF16.features},+amx-tile,+amx-bf16",
+    flags=(*BF16.flags, "amx_tile", "amx_bf16"),
+    has_matrix_registers=True,
+)
+ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA = 158, 0x1023, 18
+
+
+def may_use_matrix_registers() -> bool:
+    """Whether this machine has them and the system lets this process use them."""
+    if not host_flags().issuperset(MATRIX.flags):
+        return False
+    refused: int = ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA)
+    return refused == 0
+
+
+runs = pytest.mark.skipif(not may_use_matrix_registers(), reason="no matrix registers here")
+
+
+@runs
+@pytest.mark.parametrize("edge", Edge)
+@pytest.mark.parametrize("rows", [2, 5, 16, 17, 31, 32, 33, 64, 100, 197])
+def test_matrix_products_of_any_shape(rows: int, edge: Edge) -> None:
+    problems = [
+        matmul(rows, columns, depth, DType.bf16, MATRIX)
+        for columns, depth in [(1, 32), (16, 8), (17, 256), (33, 48), (64, 100), (100, 64)]
+    ]
+    assert_sums(problems, compute(problems, MATRIX, edge=edge))
+
+
+CONVOLUTIONS = {
+    "overlapping rows of taps": Conv((9, 30), 16, 33),
+    "several lines of pixels in a tile": Conv((9, 9), 16, 40),
+    "lines of pixels left over": Conv((7, 6), 8, 70, taps=(3, 4), batch=2),
+    "stride": Conv((15, 31), 8, 24, stride=2),
+    "dilation": Conv((12, 20), 8, 16, dilation=3),
+    "groups": Conv((7, 19), 24, 30, groups=3),
+}
+
+
+@runs
+@pytest.mark.parametrize("edge", Edge)
+@pytest.mark.parametrize("shape", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
+def test_convolutions(shape: Conv, edge: Edge) -> None:
+    problem = conv(shape, DType.bf16, MATRIX)
+    assert "tdpbf16ps" in emit_kernel(problem.kernel, MATRIX, "kernel")
+    assert_sums([problem], compute([problem], MATRIX, edge=edge))
+
+
+@runs
+def test_rows_that_are_computed_twice_are_finished_once() -> None:
+    problem = matmul(41, 50, 32, DType.bf16, MATRIX, body=accumulate, parallel=True)
+    alone, *shared = (compute([problem], MATRIX, cores=cores)[0] for cores in (1, 2, 3))
+    for result in shared:
+        np.testing.assert_array_equal(result, alone)
+    assert np.all(abs(alone - 77 - problem.exact) <= problem.bound + 2 * np.spacing(alone))
+
+
+@pytest.mark.parametrize(
+    ("rows", "depth"),
+    [pytest.param(1, 64, id="one row"), pytest.param(64, 21, id="an odd run")],
+)
+def test_what_does_not_fill_matrix_registers_stays_in_vectors(rows: int, depth: int) -> None:
+    text = emit_kernel(matmul(rows, 32, depth, DType.bf16, MATRIX).kernel, MATRIX, "kernel")
+    assert "dpbf16ps.512" in text
+    assert "tdpbf16ps" not in text
+
+
+@pytest.mark.parametrize(
+    ("run", "depth"), [(64, 32), (48, 24), (100, 20), (16, 16), (21, None), (34, None), (6, None)]
+)
+def test_all_steps_along_a_run_are_alike(run: int, depth: int | None) -> None:
+    assert matrix_depth(run) == depth
+
+
+@pytest.mark.parametrize(
+    ("rows", "outer", "split"),
+    [
+        pytest.param(128, 1, (16, 16), id="whole registers"),
+        pytest.param(196, 1, (14, 14), id="no row computed twice"),
+        pytest.param(56, 56, (14, 14), id="a line of pixels in parts"),
+        pytest.param(7, 7, (7, 7), id="two lines of pixels"),
+        pytest.param(13, 1, (13, 0), id="one register"),
+        pytest.param(1, 1, None, id="a matrix by a vector"),
+    ],
+)
+def test_rows_are_split_over_two_registers(
+    rows: int, outer: int, split: tuple[int, int] | None
+) -> None:
+    assert matrix_rows(rows, outer) == split
