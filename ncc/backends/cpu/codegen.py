@@ -11,7 +11,7 @@ from ncc.backends.cpu.elf import Object, read_object
 from ncc.backends.cpu.emit.barrier import futex_object
 from ncc.backends.cpu.emit.kernel import emit_kernel
 from ncc.backends.cpu.image import Extent, place
-from ncc.backends.cpu.llvm import compile_text
+from ncc.backends.cpu.llvm import assembly, compile_text
 from ncc.backends.cpu.loop_verify import verify_kernel
 from ncc.backends.cpu.loops import Kernel
 from ncc.backends.cpu.target import Target
@@ -38,6 +38,15 @@ class Executable:
     kernels: tuple[Extent, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One kernel on its own: assembly, the bytes it makes, and where among them its code is."""
+
+    assembly: str
+    data: bytes
+    function: Extent
+
+
 def compile_kernels(
     kernels: Sequence[Kernel], target: Target, *, jobs: int | None = None
 ) -> Compiled:
@@ -56,6 +65,11 @@ def compile_kernels(
     return Compiled(tuple(map(read_object, compiled)), tuple(index))
 
 
+def listing(kernel: Kernel, target: Target) -> str:
+    """The assembly of `kernel`, for people."""
+    return assembly(emit_kernel(kernel, target, _FUNCTION), target)
+
+
 def link(compiled: Compiled, entries: Sequence[Sequence[Call]], target: Target) -> Executable:
     """One position-independent image; calls number kernels as `compile_kernels` had them."""
     prefixes = [f"{i}." for i in range(len(compiled.objects))]
@@ -68,3 +82,10 @@ def link(compiled: Compiled, entries: Sequence[Sequence[Call]], target: Target) 
         tuple(image.functions[f"entry.{i}"].offset for i in range(len(entries))),
         tuple(image.functions[name] for name in functions),
     )
+
+
+def disassemble(kernel: Kernel, target: Target) -> Listing:
+    """Code and constants of a verified kernel, byte for byte as an image of `link` holds them."""
+    text = emit_kernel(kernel, target, _FUNCTION)
+    image = place([("", read_object(compile_text(text, target)))])
+    return Listing(assembly(text, target), image.data, image.functions[_FUNCTION])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -10,18 +11,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncc.backends.cpu.aliasing import shareable
+from ncc.backends.cpu.codegen import listing
 from ncc.backends.cpu.loop_interpret import run_loops
 from ncc.backends.cpu.loop_verify import verify_kernel
-from ncc.backends.cpu.loops import Kernel, Role
+from ncc.backends.cpu.loops import MAX_SCRATCH, Kernel, Role
 from ncc.backends.cpu.looptext.parser import parse
 from ncc.backends.cpu.looptext.printer import to_text
-from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.target import TARGETS, Target
 from tests.backends.cpu.random_kernels import Array, Sample, samples
 from tests.guarded import Edge, guarded, survives
 from tests.machine_code import RUNNABLE, each_target, load_kernel
 from tests.text_cases import CaseFile
 
 CORES = 3
+
+NARROWED, SCRATCHED = parse(
+    """
+kernel narrowed(x: in f32[40], y: out bf16[40]) {
+  vector v < 40 {
+    y[v] = bf16(x[v] + 1.0:f32)
+  }
+}
+
+kernel scratched(x: in f32[131072], y: out f32[131072], t: scratch f32[131072]) {
+  vector v < 131072 {
+    t[v] = x[v] + 1.0:f32
+  }
+  vector w < 131072 {
+    y[w] = t[131071 - w]
+  }
+}
+"""
+)
 
 
 def run_guarded(sample: Sample, target: Target, edge: Edge) -> list[Array]:
@@ -75,3 +96,22 @@ def test_an_output_may_be_where_an_input_was(
     for buffer, ours, theirs in zip(kernel.params, shared, apart, strict=True):
         if buffer.role is Role.output:
             assert ours.tobytes() == theirs.tobytes(), buffer.name
+
+
+@each_target
+def test_a_kernel_may_use_all_its_scratch(target: Target) -> None:
+    assert SCRATCHED.scratch[0].size * 4 == MAX_SCRATCH
+    x, y = np.arange(131072, dtype=np.float32), np.zeros(131072, np.float32)
+    thread = Thread(target=load_kernel(SCRATCHED, target), args=(x, y))
+    thread.start()
+    thread.join()
+    assert np.array_equal(y, x[::-1] + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "absent"), [("x86-64-v3", "zmm"), ("x86-64-v4", "bf16"), ("x86-64-v4+bf16", "fp16")]
+)
+def test_code_keeps_to_its_target(name: str, absent: str) -> None:
+    text = listing(NARROWED, TARGETS[name])
+    assert "vaddps" in text
+    assert absent not in text
