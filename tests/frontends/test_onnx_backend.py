@@ -35,7 +35,6 @@ NOT_YET = {
     "strings": ("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"),
     "signals": ("DFT", "MelWeightMatrix", "STFT"),
     "images": ("Col2Im", "DeformConv", "GridSample", "MaxUnpool", "RoiAlign"),
-    "quantized products": ("QLinearConv", "QLinearMatMul"),
     "determinants": ("Det",),
     "decoding of images and text": ("ImageDecoder", "TfIdfVectorizer"),
 }

@@ -30,20 +30,6 @@ GEMM = [
     node_case("Gemm", A, B, Const(seeded(1)), beta=0.0),
 ]
 
-INTEGER = [
-    node_case("MatMulInteger", BYTES, SIGNED),
-    node_case(
-        "MatMulInteger", BYTES, SIGNED, Const(np.array(5, np.uint8)), Const(np.array(-2, np.int8))
-    ),
-    node_case(
-        "MatMulInteger",
-        BYTES,
-        SIGNED,
-        Const(np.array(4, np.uint8)),
-        Const(np.array([1, -2, 3], np.int8)),
-    ),
-]
-
 EINSUM = [
     node_case("Einsum", A, B.array, equation="ij,jk->ik"),
     node_case("Einsum", seeded(2, 3, 4, 5), seeded(2, 3, 6, 5), equation="bhqd, bhkd -> bhqk"),
@@ -58,4 +44,4 @@ EINSUM = [
     node_case("Einsum", seeded(3, 4), seeded(3, 4), equation="ij,ij->"),
 ]
 
-CASES: list[Case] = [*MATMUL, *GEMM, *INTEGER, *EINSUM]
+CASES: list[Case] = [*MATMUL, *GEMM, *EINSUM]

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.registry import importer
 from ncc.frontends.onnx.window import explicit_pads, reaches, spatial, split_padding, window_of
 from ncc.ir.graph import Value
 from ncc.ir.op import require
-from ncc.ir.ops.arithmetic import Add, Sub
+from ncc.ir.ops.arithmetic import Add
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.conv_transpose import ConvTranspose
 from ncc.ir.ops.reshape import Reshape
-from ncc.ir.types import DType
+from ncc.ir.types import DType, TensorType
 from ncc.ir.window import Sizes
 
 
 @importer("Conv")
 def conv(ctx: Context) -> Value:
-    op = dataclasses.replace(_conv_op(ctx), result=_type_of_sums(ctx))
+    op = conv_op(ctx, ctx.type(1), _type_of_sums(ctx))
     return _with_bias(ctx, ctx.build(op, ctx[0], ctx[1]))
-
-
-@importer("ConvInteger")
-def conv_integer(ctx: Context) -> Value:
-    """Integers minus their zero points, convolved exactly."""
-    x = centred(ctx, ctx[0], ctx.operand(2), axis=0)
-    w = centred(ctx, ctx[1], ctx.operand(3), axis=0)
-    return ctx.build(_conv_op(ctx), x, w)
 
 
 @importer("ConvTranspose")
 def conv_transpose(ctx: Context) -> Value:
     """`output_shape` and `auto_pad` decide the padding, where they are given."""
-    kernel = _kernel(ctx)
+    kernel = _kernel(ctx, ctx.type(1))
     rank = len(kernel)
     strides, dilations = spatial(ctx, "strides", rank), spatial(ctx, "dilations", rank)
     extra: Sizes = ctx.attr("output_padding", (0,) * rank)
@@ -61,19 +51,19 @@ def conv_transpose(ctx: Context) -> Value:
     return _with_bias(ctx, ctx.build(op, ctx[0], ctx[1]))
 
 
-def _conv_op(ctx: Context) -> Conv:
-    window = window_of(ctx, _kernel(ctx))
+def conv_op(ctx: Context, filters: TensorType, result: DType | None = None) -> Conv:
+    """The convolution that the node's attributes describe, for filters of a type."""
+    window = window_of(ctx, _kernel(ctx, filters))
     groups = ctx.attr("group", 1)
-    return Conv(window.strides, window.low, window.high, window.dilations, groups)
+    return Conv(window.strides, window.low, window.high, window.dilations, groups, result)
 
 
-def _kernel(ctx: Context) -> Sizes:
+def _kernel(ctx: Context, filters: TensorType) -> Sizes:
     """The sizes of the filters, which `kernel_shape` may repeat but not contradict."""
-    filters = ctx.type(1)
     require(filters.is_static, f"the filters {filters} have a size that is not a number")
     sizes = filters.dims[2:]
     given = ctx.attr("kernel_shape", sizes)
-    require(given == sizes, f"kernel_shape {list(given)} contradicts filters {filters}", operand=1)
+    require(given == sizes, f"kernel_shape {list(given)} contradicts filters {filters}")
     return sizes
 
 
@@ -95,18 +85,3 @@ def _with_bias(ctx: Context, sums: Value) -> Value:
     column = Reshape((*bias.tensor.shape, *(1,) * (sums.tensor.rank - 2)))
     wide = ctx.cast(ctx.build(column, bias), sums.tensor.dtype)
     return ctx.cast(ctx.build(Add(), sums, wide), ctx.type(0).dtype)
-
-
-def centred(ctx: Context, x: Value, zero: Value | None, axis: int) -> Value:
-    """Quantized integers minus their zero point, as i32.
-
-    A zero point is one number, or one per index of `axis`.
-    """
-    wide = ctx.cast(x, DType.i32)
-    if zero is None:
-        return wide
-    if zero.tensor.rank == 1:
-        shape = [1] * x.tensor.rank
-        shape[axis] = zero.tensor.dims[0]
-        zero = ctx.build(Reshape(tuple(shape)), zero)
-    return ctx.build(Sub(), wide, ctx.cast(zero, DType.i32))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ncc.frontends.onnx.context import Context
-from ncc.frontends.onnx.import_conv import centred, wider
+from ncc.frontends.onnx.import_conv import wider
 from ncc.frontends.onnx.registry import importer
 from ncc.ir.graph import Value
 from ncc.ir.ops.arithmetic import Add, Mul
@@ -16,15 +16,6 @@ from ncc.ir.ops.transpose import Transpose
 @importer("MatMul")
 def matmul(ctx: Context) -> Value:
     return matmul_of_any_rank(ctx, ctx[0], ctx[1])
-
-
-@importer("MatMulInteger")
-def matmul_integer(ctx: Context) -> Value:
-    """Integers minus their zero points (one for all, per row of a or per column of b)."""
-    rows = max(ctx.type(0).rank - 2, 0)
-    a = centred(ctx, ctx[0], ctx.operand(2), axis=rows)
-    b = centred(ctx, ctx[1], ctx.operand(3), axis=ctx.type(1).rank - 1)
-    return matmul_of_any_rank(ctx, a, b)
 
 
 @importer("Gemm")

@@ -1,0 +1,79 @@
+"""Importers of products of quantized tensors: exact in i32, then scaled and rounded once."""
+
+from __future__ import annotations
+
+from ncc.frontends.onnx.context import Context
+from ncc.frontends.onnx.import_conv import conv_op
+from ncc.frontends.onnx.import_matmul import matmul_of_any_rank
+from ncc.frontends.onnx.registry import importer
+from ncc.ir.graph import Value
+from ncc.ir.ops.arithmetic import Add, Div, Mul, Sub
+from ncc.ir.ops.quantize import Quantize
+from ncc.ir.ops.reshape import Reshape
+from ncc.ir.types import DType
+
+
+@importer("MatMulInteger")
+def matmul_integer(ctx: Context) -> Value:
+    """Integers minus their zero points: one for all, per row of a or per column of b."""
+    rows, columns = max(ctx.type(0).rank - 2, 0), ctx.type(1).rank - 1
+    a = _centred(ctx, ctx[0], ctx.operand(2), rows)
+    b = _centred(ctx, ctx[1], ctx.operand(3), columns)
+    return matmul_of_any_rank(ctx, a, b)
+
+
+@importer("ConvInteger")
+def conv_integer(ctx: Context) -> Value:
+    x = _centred(ctx, ctx[0], ctx.operand(2), 0)
+    w = _centred(ctx, ctx[1], ctx.operand(3), 0)
+    return ctx.build(conv_op(ctx, w.tensor), x, w)
+
+
+@importer("QLinearMatMul")
+def q_linear_matmul(ctx: Context) -> Value:
+    """Operands: a, its scale and zero point, b with its own, and those of the result."""
+    rows, columns = max(ctx.type(0).rank - 2, 0), ctx.type(3).rank - 1
+    sums = matmul_of_any_rank(
+        ctx, _centred(ctx, ctx[0], ctx[2], rows), _centred(ctx, ctx[3], ctx[5], columns)
+    )
+    by_row = _along(ctx, ctx[1], sums.tensor.rank, sums.tensor.rank - 2)
+    by_column = _along(ctx, ctx[4], sums.tensor.rank, sums.tensor.rank - 1)
+    return _requantized(ctx, sums, by_row, by_column)
+
+
+@importer("QLinearConv")
+def q_linear_conv(ctx: Context) -> Value:
+    """Operands as for QLinearMatMul, then a bias in i32; the scale of w may be one per filter."""
+    x, w = _centred(ctx, ctx[0], ctx[2], 0), _centred(ctx, ctx[3], ctx[5], 0)
+    sums = ctx.build(conv_op(ctx, w.tensor), x, w)
+    bias = ctx.operand(8)
+    if bias is not None:
+        sums = ctx.build(Add(), sums, _along(ctx, bias, sums.tensor.rank, 1))
+    return _requantized(ctx, sums, ctx[1], _along(ctx, ctx[4], sums.tensor.rank, 1))
+
+
+def _requantized(ctx: Context, sums: Value, a_scale: Value, b_scale: Value) -> Value:
+    """The sums in units of operands 6 and 7, the scale and the zero point of the result.
+
+    All scales are one factor, so that halves round as in other runtimes.
+    """
+    a, b, y = (ctx.cast(scale, DType.f32) for scale in (a_scale, b_scale, ctx[6]))
+    factor = ctx.build(Div(), ctx.build(Mul(), a, b), y)
+    real = ctx.build(Mul(), ctx.cast(sums, DType.f32), factor)
+    return ctx.build(Quantize(ctx.type(7).dtype), real, ctx.const(1, DType.f32), ctx[7])
+
+
+def _centred(ctx: Context, x: Value, zero: Value | None, axis: int) -> Value:
+    """Quantized integers minus their zero point, one number or one per index of `axis`; i32."""
+    wide = ctx.cast(x, DType.i32)
+    if zero is None:
+        return wide
+    points = ctx.cast(_along(ctx, zero, x.tensor.rank, axis), DType.i32)
+    return ctx.build(Sub(), wide, points)
+
+
+def _along(ctx: Context, x: Value, rank: int, axis: int) -> Value:
+    """Numbers x [n] along one axis of a tensor of `rank` axes; a scalar as it is."""
+    if x.tensor.rank != 1:
+        return x
+    return ctx.build(Reshape(tuple(x.tensor.shape[0] if i == axis else 1 for i in range(rank))), x)
