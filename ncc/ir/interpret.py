@@ -7,7 +7,7 @@ from typing import Any
 
 from ncc.diagnostics import NccError
 from ncc.ir.graph import Graph, Node, Value
-
+from ncc.ir.types import TensorType, Type
 
 EVALUATION = "evaluation"
 """The phase that errors of an op's own evaluation name."""
@@ -39,10 +39,24 @@ def interpret(
 def evaluate(node: Node, operands: tuple[Any, ...]) -> tuple[Any, ...]:
     """The results of one node."""
     try:
-        results = node.op.eval(*operands)
+        results = _results(node, operands)
     except NccError as error:
         raise error.located(locs=node.locs, during=EVALUATION) from None
     return results if isinstance(results, tuple) else (results,)
+
+
+def _results(node: Node, operands: tuple[Any, ...]) -> Any:
+    """What the op gives; NccError where numpy refuses sizes that were open until now."""
+    try:
+        return node.op.eval(*operands)
+    except (ValueError, IndexError):
+        node.op.infer(*map(_with_sizes, node.operands, operands))
+        raise
+
+
+def _with_sizes(value: Value, held: Any) -> Type:
+    """The type of `value` with the sizes of what it holds."""
+    return value.type.with_shape(held.shape) if isinstance(value.type, TensorType) else value.type
 
 
 def _last_readers(graph: Graph) -> dict[Value, Node | None]:
