@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 
+from ncc.diagnostics import NccError
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.literal import FileSlice, Literal
 from ncc.ir.op import OPS, Op, load_ops, op
@@ -123,3 +124,10 @@ def test_a_long_chain_is_not_a_deep_one() -> None:
     text = to_text(graph)
     assert to_text(parse(text)) == text
     assert to_text(load(dump(graph))) == text
+
+
+def test_a_text_that_is_nested_too_deep_is_refused() -> None:
+    depth = 5000
+    text = f"graph @g(%x: {'seq<' * depth}f32[]{'>' * depth}) {{ return %x }}"
+    with pytest.raises(NccError, match="nested too deep"):
+        parse(text)

@@ -21,19 +21,19 @@ from ncc.ir.ops.cast import Cast, holds
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.conv_transpose import ConvTranspose
 from ncc.ir.ops.matmul import MatMul
-from ncc.ir.rewrite import P, Skip, V, rewrite, rule
+from ncc.ir.rewrite import P, Skip, Trace, V, rewrite, rule
 from ncc.ir.types import DType
 from ncc.passes import graph_pass
 from ncc.passes.movement import MOVES, carried
 
 
 @graph_pass
-def narrow_storage(graph: Graph) -> Graph:
+def narrow_storage(graph: Graph, *, trace: Trace | None = None) -> Graph:
     """`graph` with casts to narrower floats as early as every reader allows."""
     wanted = _wanted(graph)
     early = _early(graph, wanted)
     moved = _Mover(graph, wanted, early).graph() if early else graph
-    return rewrite(moved, [rounded_product])
+    return rewrite(moved, [rounded_product], trace=trace)
 
 
 @rule(

@@ -31,7 +31,11 @@ def parse(text: str, *, file: str = "") -> Graph:
     """
     load_ops()
     source = Source(text, file)
-    return _Parser(source).graph(syntax.read(source, "graph"), "")
+    block = syntax.read(source, "graph")
+    try:
+        return _Parser(source).graph(block, "")
+    except RecursionError:
+        raise NccError("parse", f"{file or 'the text'} is nested too deep") from None
 
 
 def parse_calls(text: str) -> list[tuple[str, Options]]:
@@ -176,8 +180,6 @@ class _Parser:
         if not types or list(types) == inferred:
             return
         shown, found = (", ".join(map(type_text, each)) for each in (types, inferred))
-        error = self.source.error(
-            statement.op, f"written as {shown}, but {node.op.name} gives {found}"
-        )
-        error.code = "type-mismatch"
+        message = f"written as {shown}, but {node.op.name} gives {found}"
+        error = self.source.error(statement.op, message, code="type-mismatch")
         raise error.located(locs=node.locs)

@@ -102,9 +102,9 @@ class Source:
         end = self.text.find("\n", start)
         return self.text[start : end if end >= 0 else None]
 
-    def error(self, at: Token, message: str, *, label: str = "", hint: str = "") -> NccError:
+    def error(self, at: Token, message: str, *, code: str = "parse", hint: str = "") -> NccError:
         """The error `message` at a token."""
-        return self._error(at.line or 1, at.column or 1, len(at), message, label, hint)
+        return self._error(at.line or 1, at.column or 1, len(at), message, hint, code)
 
     def unexpected(self, error: lark.UnexpectedInput) -> NccError:
         """The error for text that the grammar does not take."""
@@ -113,24 +113,23 @@ class Source:
             return self.error(error.token, f"unexpected {_shown(error.token)}", hint=expected)
         if isinstance(error, lark.UnexpectedCharacters):
             message = f"unexpected character {error.char!r}"
-            return self._error(error.line, error.column, 1, message, "", expected)
+            return self._error(error.line, error.column, 1, message, expected)
         lines = self.text.splitlines() or [""]
         column = len(lines[-1]) + 1
-        return self._error(len(lines), column, 1, "the text ends too early", "", expected)
+        return self._error(len(lines), column, 1, "the text ends too early", expected)
 
     def _error(
-        self, line: int, column: int, width: int, message: str, label: str, hint: str
+        self, line: int, column: int, width: int, message: str, hint: str, code: str = "parse"
     ) -> NccError:
         text = self.line(line)
         indent = len(text) - len(text.lstrip())
         start = column - 1 - indent
         place = f"{self.file or 'text'}, line {line}, column {column}"
         return NccError(
-            "parse",
+            code,
             f"{message} ({place})",
             text=text.strip(),
             span=(start, start + min(width, max(len(text) - column + 1, 1))),
-            label=label,
             hint=hint,
         )
 
