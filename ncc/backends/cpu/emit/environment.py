@@ -53,7 +53,8 @@ class Environment:
     def __init__(self) -> None:
         self.pointers: dict[Buffer, Value] = {}
         self.variables: dict[Var, Value] = {}
-        self.slots: dict[Local, Slot] = {}
+        self.locals: dict[Local, Slot | Value] = {}
+        """Where each local lives, or what it is if it never changes."""
         self.lanes: Lanes | None = None
         self.reads = Reads()
         self._scopes: list[dict[tuple[Expr, int], tuple[int, Value]]] = [{}]
@@ -114,6 +115,6 @@ class Environment:
         """Whether `expr` may differ between lanes."""
         return self.lanes is not None and any(
             source is self.lanes.var
-            or (isinstance(source, Local) and source in self.slots and self.slots[source].lanes > 0)
+            or (isinstance(source, Local) and self.locals[source].lanes > 0)
             for source in self.reads(expr)
         )

@@ -107,8 +107,7 @@ class Expressions:
             return self._sum(expr, width)
         match expr:
             case Local():
-                slot = self._environment.slots[expr]
-                return self._code.load(slot.pointer, slot.element, slot.lanes)
+                return self._local(expr)
             case Load():
                 return self._load(expr, width)
             case Convert():
@@ -119,6 +118,12 @@ class Expressions:
             case Apply():
                 return self._apply(expr, width)
         raise AssertionError(f"unknown expression {expr}")
+
+    def _local(self, local: Local) -> Value:
+        held = self._environment.locals[local]
+        if isinstance(held, Value):
+            return held
+        return self._code.load(held.pointer, held.element, held.lanes)
 
     def _sum(self, expr: Expr, width: int) -> Value:
         form = self._index.form(expr)

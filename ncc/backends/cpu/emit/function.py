@@ -24,6 +24,7 @@ from ncc.backends.cpu.loops import (
     Stmt,
     Store,
     Var,
+    walk,
 )
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.uses import changes
@@ -45,6 +46,7 @@ class FunctionEmitter:
         self.memory = Memory(self.code, self.environment, self.index)
         self.expressions = Expressions(self.code, self.environment, self.index, self.memory.load)
         self.index.expressions = self.memory.expressions = self.expressions
+        self._assigned = {stmt.local for stmt in walk(kernel.body) if isinstance(stmt, Assign)}
         self.core, self.cores = Value("%core", "i64"), Value("%cores", "i64")
         for position, buffer in enumerate(kernel.params):
             self.environment.pointers[buffer] = Value(f"%p{position}", "ptr")
@@ -62,7 +64,7 @@ class FunctionEmitter:
     def _statement(self, stmt: Stmt) -> None:
         match stmt:
             case Let():
-                self.declare(stmt.local, self.expressions.value(stmt.value))
+                self.declare(stmt.local, self._first_value(stmt))
             case Assign():
                 self.assign(stmt.local, self.expressions.value(stmt.value))
             case Store():
@@ -75,15 +77,25 @@ class FunctionEmitter:
 
     # Locals.
 
+    def _first_value(self, stmt: Let) -> Value:
+        """A vector in lanes, but for a local that is the same in all of them and stays so."""
+        even = stmt.local not in self._assigned and not self.environment.varies(stmt.value)
+        return (self.expressions.scalar if even else self.expressions.value)(stmt.value)
+
     def declare(self, local: Local, value: Value) -> None:
-        """Give `local` a place of the shape of `value`, which it holds."""
+        """Give `local` a first value, and a place of that shape if it ever changes."""
+        self.environment.change([local])
+        if local not in self._assigned:
+            self.environment.locals[local] = value
+            return
         pointer = self.code.allocate(value.element, value.lanes)
-        self.environment.slots[local] = Slot(pointer, value.element, value.lanes)
-        self.assign(local, value)
+        self.environment.locals[local] = Slot(pointer, value.element, value.lanes)
+        self.code.store(value, pointer)
 
     def assign(self, local: Local, value: Value) -> None:
         """Give `local` a new value, in the lanes in force."""
-        slot, lanes = self.environment.slots[local], self.environment.lanes
+        slot, lanes = self.environment.locals[local], self.environment.lanes
+        assert isinstance(slot, Slot), f"{local.name} changes"
         if slot.masked and lanes is not None and lanes.mask is not None:
             before = self.code.load(slot.pointer, slot.element, slot.lanes)
             value = self.code.select(lanes.mask, value, before)

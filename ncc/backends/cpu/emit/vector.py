@@ -113,7 +113,9 @@ class Reduction:
         self, fn: FunctionEmitter, local: Local, how: str, width: int, copies: int
     ) -> None:
         self._fn, self._local, self._how = fn, local, how
-        self.outer = fn.environment.slots[local]
+        outer = fn.environment.locals[local]
+        assert isinstance(outer, Slot), f"{local.name} is reduced, so it changes"
+        self.outer = outer
         kind = element(local.dtype)
         nothing = constant(identity(how, local.dtype), local.dtype, width)
         self.slots = [
@@ -124,7 +126,7 @@ class Reduction:
 
     def stand_in(self, slot: Slot) -> None:
         """From here on the local is in `slot`."""
-        self._fn.environment.slots[self._local] = slot
+        self._fn.environment.locals[self._local] = slot
         self._fn.environment.change([self._local])
 
     def finish(self) -> None:
