@@ -61,6 +61,7 @@ PARTS = [
 
 PLACES = [
     behind("y = Gather(k, i)", i=np.array([-1, 0, 2])),
+    behind("y = Gather(k, j)", j=np.array(-1)),
     behind("y = Gather<axis = 1>(k, i)", i=np.array([-1, 0, 2])),
     behind("y = GatherND(k, i)", i=np.array([[-1, -2], [0, 3]])),
     behind("y = GatherElements(k, i)", i=np.array([[[-1]], [[1]]])),

@@ -17,6 +17,7 @@ from ncc.ir.ops.compare import Less
 from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.gather_elements import GatherElements
 from ncc.ir.ops.gather_nd import GatherND
+from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.scatter import Reduction, ScatterElements, ScatterND
 from ncc.ir.ops.shape import ShapeOf
 from ncc.ir.ops.slice import Slice
@@ -58,11 +59,11 @@ def counted_from_0(ctx: Context, indices: Value, axis: int) -> Value:
     """`indices` into an axis of operand 0, the negative ones counted from its start."""
     size = ctx.type(0).shape[axis]
     known = constant_array(indices)
-    if known is not None and isinstance(size, int):
+    if not isinstance(size, int):
+        return _shifted(ctx, indices, ctx.build(Reshape(()), _sizes(ctx, indices, axis, 1)))
+    if known is not None:
         return _constants_from_0(ctx, indices, known, np.array(size))
-    if isinstance(size, int):
-        return _shifted(ctx, indices, ctx.const(size, indices.tensor.dtype))
-    return _shifted(ctx, indices, _sizes(ctx, indices, axis, 1))
+    return _shifted(ctx, indices, ctx.const(size, indices.tensor.dtype))
 
 
 def _tuples_from_0(ctx: Context, indices: Value, first: int) -> Value:
