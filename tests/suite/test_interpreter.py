@@ -1,4 +1,4 @@
-"""Every op case through the ONNX frontend and the interpreter, whole and in parts."""
+"""Every op case through the ONNX frontend and the interpreter: whole, in parts, simplified."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ncc.frontends.onnx import import_onnx
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.interpret import interpret
 from ncc.ir.verify import verify
+from ncc.passes.canonicalize import canonicalize
 from tests.suite.case import Case, all_cases, assert_close, run_reference
 
 
@@ -28,7 +29,7 @@ def test_equals_onnxruntime(case: Case) -> None:
     whole = import_onnx(case.model, dims={}, shapes={})
     inputs = [case.inputs[value.name] for value in whole.inputs]
     wanted = run_reference(case)
-    for graph in dict.fromkeys([whole, decomposed(whole)]):
+    for graph in dict.fromkeys([whole, decomposed(whole), canonicalize(whole)]):
         verify(graph)
         for ours, theirs in zip(interpret(graph, inputs), wanted, strict=True):
             assert_close(np.asarray(ours), theirs)

@@ -183,7 +183,7 @@ def depth_to_space(ctx: Context) -> Value:
 
 @importer("SpaceToDepth")
 def space_to_depth(ctx: Context) -> Value:
-    """Squares of pixels become channels, counted outside of those there are."""
+    """Squares of pixels become channels; DCR counts them outside of those there are, CRD inside."""
     size = ctx.need_attr("blocksize")
     n, channels, height, width = _image(ctx)
     require(
@@ -192,7 +192,9 @@ def space_to_depth(ctx: Context) -> Value:
     )
     rows, columns = height // size, width // size
     split = ctx.build(Reshape((n, channels, rows, size, columns, size)), ctx[0])
-    moved = ctx.build(Transpose((0, 3, 5, 1, 2, 4)), split)
+    outside = ctx.attr("mode", "DCR") == "DCR"
+    perm = (0, 3, 5, 1, 2, 4) if outside else (0, 1, 3, 5, 2, 4)
+    moved = ctx.build(Transpose(perm), split)
     return ctx.build(Reshape((n, channels * size**2, rows, columns)), moved)
 
 
