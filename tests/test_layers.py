@@ -40,6 +40,7 @@ FLEET_THIRD_PARTY = {"ncc.neff": {"msgpack"}, "ncc.runtime": {"msgpack", "numpy"
 
 LAZY = {
     ("ncc", "ncc.compiler"): "a machine that runs bundles has no compiler to import",
+    ("ncc.cli.verify", "ncc.ir"): "only a bundle with a host segment has a graph to read",
     ("ncc.runtime.host", "ncc.ir"): "only a bundle with a host segment needs the interpreter",
     ("ncc.runtime.tensors", "ml_dtypes"): "without it, types that numpy lacks are arrays of bits",
 }

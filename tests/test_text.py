@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ncc.passes import GraphPass, load_passes
+from ncc.passes import load_passes, needs_function
 from tests.text_cases import Case, CaseFile, outcome
 
 HERE = Path(__file__).resolve().parent
@@ -44,14 +43,8 @@ def test_titles_differ(path: Path) -> None:
     assert len(set(titles)) == len(titles)
 
 
-def needs_a_function(run: GraphPass) -> bool:
-    """Whether text alone cannot call a pass: a backend gives it a decision to make."""
-    options = list(inspect.signature(run).parameters.values())[1:]
-    return any(option.default is option.empty for option in options)
-
-
 def test_every_pass_has_cases() -> None:
-    passes = {name for name, run in load_passes().items() if not needs_a_function(run)}
+    passes = {name for name, run in load_passes().items() if not needs_function(run)}
     assert passes <= {path.stem for path in (HERE / "passes").glob("*.ncc")}
 
 

@@ -62,7 +62,8 @@ class Step:
 def read_steps(text: str) -> list[Step]:
     """`canonicalize, autocast(to = bf16)` as steps.
 
-    NccError `parse` where it is not well formed, `unknown-pass` (exit 2) for a name that is none.
+    NccError `parse` where it is not well formed, `unknown-pass` (exit 2) for a name that is none,
+    `backend-pass` (exit 2) for one that text cannot tell what it must know.
     """
     load_passes()
     steps = []
@@ -74,8 +75,21 @@ def read_steps(text: str) -> list[Step]:
                 exit=ExitCode.USAGE,
                 hint=f"the passes are {', '.join(sorted(PASSES))}",
             )
+        if needs_function(PASSES[name]):
+            raise NccError(
+                "backend-pass",
+                f"'{name}' asks a backend, which text cannot name",
+                exit=ExitCode.USAGE,
+                hint="ncc compile --to shows what the phases with this pass make of a graph",
+            )
         steps.append(Step(name, options.values(_option_kinds(PASSES[name]), name)))
     return steps
+
+
+def needs_function(run: GraphPass) -> bool:
+    """Whether text alone cannot call a pass: a backend gives it a decision to make."""
+    _, *options = inspect.signature(run).parameters.values()
+    return any(option.default is option.empty for option in options)
 
 
 def _option_kinds(function: GraphPass) -> Mapping[str, Kind]:

@@ -38,22 +38,27 @@ FACTORS = {DType.f64, DType.f32, DType.f16, DType.bf16}
 """Element types of products; those of f16 are made of f32 by `legalize`."""
 
 
+_PATTERNS: tuple[tuple[type[Op] | tuple[type[Op], ...], Pattern], ...] = (
+    (VIEWS, Pattern.view),
+    (PLACEMENTS, Pattern.placement),
+    (Elementwise, Pattern.pointwise),
+    (ReduceMean, Pattern.opaque),
+    (Reduce, Pattern.reduction),
+    ((MaxPool, AveragePool), Pattern.window),
+    ((MatMul, Conv), Pattern.contraction),
+    (Gather, Pattern.indexed),
+)
+"""The first that fits counts."""
+
+
+def pattern(op: type[Op]) -> Pattern:
+    """How the backend computes an op of operands that it takes; `opaque` if it does not."""
+    return next((found for ops, found in _PATTERNS if issubclass(op, ops)), Pattern.opaque)
+
+
 def classify(node: Node) -> Pattern:
     """How the backend computes a node."""
-    op = node.op
-    if isinstance(op, VIEWS):
-        return Pattern.view
-    if isinstance(op, PLACEMENTS):
-        return Pattern.placement
-    if isinstance(op, Elementwise):
-        return Pattern.pointwise
-    if isinstance(op, Reduce) and not isinstance(op, ReduceMean):
-        return Pattern.reduction
-    if isinstance(op, MaxPool | AveragePool) or is_depthwise(node):
-        return Pattern.window
-    if isinstance(op, MatMul | Conv):
-        return Pattern.contraction
-    return Pattern.indexed if isinstance(op, Gather) else Pattern.opaque
+    return Pattern.window if is_depthwise(node) else pattern(type(node.op))
 
 
 def refusal(node: Node) -> str | None:
@@ -64,10 +69,10 @@ def refusal(node: Node) -> str | None:
             return f"{type} has no fixed size"
         if type.dtype not in ELEMENTS:
             return f"no instructions for {type.dtype.value}"
-    pattern = classify(node)
-    if pattern is Pattern.opaque:
+    found = classify(node)
+    if found is Pattern.opaque:
         return f"no kernel for {node.op.name}"
-    if pattern is Pattern.contraction:
+    if found is Pattern.contraction:
         return _product_refusal(node)
     return None
 

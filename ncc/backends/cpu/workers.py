@@ -52,7 +52,9 @@ def _shares(sizes: Sequence[int], count: int) -> list[list[int]]:
 
 def _start(texts: list[str], target: Target) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", _START.format(path=sys.path)]
-    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    # A group of its own: ctrl-C on the terminal is for this process, which ends the others.
+    worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, process_group=0)
     assert worker.stdin is not None
     pickle.dump((texts, target), worker.stdin)
     worker.stdin.close()

@@ -42,9 +42,14 @@ def importer(*op_types: str, since: int = 1, domain: str = "") -> Callable[[Impo
 
 def find_importer(op_type: str, opset: int, domain: str = "") -> Importer | None:
     """The importer of an op type at an opset of its domain; None if it has none."""
-    versions = _registered().get((domain, op_type), {})
+    versions = importers(op_type, domain)
     known = [since for since in versions if since <= opset]
     return versions[max(known)] if known else None
+
+
+def importers(op_type: str, domain: str = "") -> Mapping[int, Importer]:
+    """The importers of an op type by the opset from which each one counts."""
+    return _registered().get((domain, op_type), {})
 
 
 def supported_op_types() -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,56 @@
+"""The process around a command: signals, failures, exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from ncc.cli.failures import report
+from ncc.cli.group import group
+from ncc.diagnostics import ExitCode
+
+
+def main() -> NoReturn:
+    """Run the command of this process and exit."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    code = run(sys.argv[1:])
+    _finish_output()
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of `ncc ARGUMENTS`; what went wrong is on stderr.
+
+    A reader that closes its end of our output early has what it wanted: that is no failure.
+    """
+    try:
+        with group.make_context("ncc", list(arguments)) as context:
+            group.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except BrokenPipeError:
+        return ExitCode.OK
+    except (Exception, KeyboardInterrupt) as error:
+        return report(error, arguments)
+    return ExitCode.OK
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """What ctrl-C does: everything unfinished is cleaned up on the way out."""
+    raise KeyboardInterrupt
+
+
+def _finish_output() -> None:
+    """Write what is left for stdout here, not at exit, where a failure would be a traceback."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,45 @@
+"""Which phase runs, on stderr: spinners with times on a terminal, else a line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from ncc.cli.output import say
+
+Show = Callable[[str], None]
+
+
+@contextmanager
+def phases(total: int) -> Iterator[Show]:
+    """A function to call with the name of each of `total` phases as it begins."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"))
+        with Progress(*columns, TimeElapsedColumn(), console=console) as display:
+            spinner = _Spinner(display)
+            yield spinner.begin
+            spinner.end()
+    else:
+        numbers = count(1)
+        yield lambda name: say(f"[{next(numbers)}/{total}] {name}")
+
+
+class _Spinner:
+    """The phase that turns, under those that are done."""
+
+    def __init__(self, display: Progress) -> None:
+        self._display = display
+        self._task: TaskID | None = None
+
+    def begin(self, name: str) -> None:
+        self.end()
+        self._task = self._display.add_task(name, total=1)
+
+    def end(self) -> None:
+        if self._task is not None:
+            self._display.update(self._task, completed=1)
