@@ -34,6 +34,7 @@ from ncc.passes.order import order
 from ncc.passes.place import place
 from ncc.passes.specs import BOUND, on_device
 from ncc.passes.widen_f16 import widen_f16
+from ncc.passes.widen_late import widen_late
 
 Model = str | PathLike[str] | ModelProto
 Progress = Callable[[str], None]
@@ -41,7 +42,7 @@ Progress = Callable[[str], None]
 
 def simplify(graph: Graph, options: Options, target: Target) -> Graph:
     """The same numbers from fewer nodes."""
-    return dce(fold_scale(cse(fold(canonicalize(graph)))))
+    return dce(cse(canonicalize(fold_scale(cse(fold(canonicalize(graph)))))))
 
 
 def precision(graph: Graph, options: Options, target: Target) -> Graph:
@@ -50,7 +51,7 @@ def precision(graph: Graph, options: Options, target: Target) -> Graph:
     mode = Mode(precision_mode(options, target).value)
     to = DType(options.auto_cast_type)
     graph = autocast(graph, mode=mode, to=to, keep_fp32=options.keep_fp32)
-    return cse(canonicalize(narrow_storage(cse(graph))))
+    return cse(canonicalize(narrow_storage(widen_late(cse(graph)))))
 
 
 def partition(graph: Graph, options: Options, target: Target) -> Graph:

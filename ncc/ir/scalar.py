@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import ml_dtypes
 import numpy as np
 
 from ncc.ir.types import DType
@@ -183,10 +182,20 @@ def _saturated(x: np.ndarray[Any, Any], to: DType) -> np.ndarray[Any, Any]:
 def limits(dtype: DType) -> tuple[float, float]:
     """The lowest and the highest finite number of a type; integers for integer types."""
     if dtype.is_int:
-        info = ml_dtypes.iinfo(dtype.numpy)  # type: ignore[no-untyped-call]  # untyped package
-        return int(info.min), int(info.max)
-    most = float(ml_dtypes.finfo(dtype.numpy).max)  # type: ignore[no-untyped-call]
+        bits = int(dtype.value[1:])
+        signed = dtype.is_signed_int
+        return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    most = _HIGHEST[dtype] if dtype in _HIGHEST else float(np.finfo(dtype.numpy).max)
     return -most, most
+
+
+_HIGHEST = {
+    DType.bf16: (2 - 2**-7) * 2.0**127,
+    DType.f8e4m3: 448.0,
+    DType.f8e5m2: 57344.0,
+    DType.tf32: (2 - 2**-10) * 2.0**127,
+}
+"""The highest finite number of the floats that numpy does not describe."""
 
 
 def _round_tf32(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -6,10 +6,20 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
-import ml_dtypes
 import numpy as np
+
+NARROW = {
+    "bf16": "bfloat16",
+    "f8e4m3": "float8_e4m3fn",
+    "f8e5m2": "float8_e5m2",
+    "i4": "int4",
+    "u4": "uint4",
+}
+"""Element types that numpy has from `ml_dtypes`, which a machine that runs bundles may lack."""
 
 
 class DType(Enum):
@@ -72,9 +82,6 @@ _NUMPY: dict[DType, np.dtype[Any]] = {
     DType.f64: np.dtype(np.float64),
     DType.f32: np.dtype(np.float32),
     DType.f16: np.dtype(np.float16),
-    DType.bf16: np.dtype(ml_dtypes.bfloat16),
-    DType.f8e4m3: np.dtype(ml_dtypes.float8_e4m3fn),
-    DType.f8e5m2: np.dtype(ml_dtypes.float8_e5m2),
     DType.i8: np.dtype(np.int8),
     DType.i16: np.dtype(np.int16),
     DType.i32: np.dtype(np.int32),
@@ -83,11 +90,12 @@ _NUMPY: dict[DType, np.dtype[Any]] = {
     DType.u16: np.dtype(np.uint16),
     DType.u32: np.dtype(np.uint32),
     DType.u64: np.dtype(np.uint64),
-    DType.i4: np.dtype(ml_dtypes.int4),
-    DType.u4: np.dtype(ml_dtypes.uint4),
     DType.bool: np.dtype(np.bool_),
     DType.string: np.dtype(object),
 }
+if find_spec("ml_dtypes"):
+    _extended = import_module("ml_dtypes")
+    _NUMPY |= {DType(name): np.dtype(getattr(_extended, held)) for name, held in NARROW.items()}
 _FROM_NUMPY = {dtype: name for name, dtype in _NUMPY.items()}
 _NUMPY[DType.tf32] = np.dtype(np.float32)
 

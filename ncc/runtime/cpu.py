@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,11 @@ MACHINES = {"x86-64": "x86_64", "aarch64": "aarch64"}
 """The machine, as the system names it, by how the name of a target starts."""
 
 CPUINFO = Path("/proc/cpuinfo")
+
+MATRIX_REGISTERS = frozenset({"amx_tile", "amx_bf16", "amx_int8"})
+"""What the system must permit before a process uses it: Linux, Documentation/arch/x86/xstate."""
+ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA = 158, 0x1023, 18
+"""arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) on x86-64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,16 @@ class Host:
 @cache
 def this_host() -> Host:
     """The machine that we run on; without /proc/cpuinfo, one that has no optional feature."""
-    return Host(os.uname().machine, cpu_flags(CPUINFO))
+    host = Host(os.uname().machine, cpu_flags(CPUINFO))
+    if MATRIX_REGISTERS & host.features and not _may_use_matrix_registers():
+        return host.without(*MATRIX_REGISTERS)
+    return host
+
+
+def _may_use_matrix_registers() -> bool:
+    """Ask Linux to let this process, and its threads to come, use AMX (x86 only)."""
+    refused: int = ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA)
+    return refused == 0
 
 
 def choose(variants: Sequence[Variant], host: Host) -> Variant:

@@ -36,7 +36,8 @@ from ncc.ir.types import DType, TensorType
 def panels_op(product: Product, dtype: DType, target: Target) -> PackPanels:
     """How to pack the right operand for the register tile of this product."""
     total = product.outer * product.run
-    tile = choose(product.rows, product.columns, total, dtype, target)
+    rows, outer = product.rows
+    tile = choose(rows, product.columns, total, dtype, target, outer=outer)
     return PackPanels(tile.columns, tile.kr)
 
 

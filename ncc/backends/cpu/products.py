@@ -29,8 +29,6 @@ from ncc.ir.ops.conv import Conv
 
 BATCHES = 8
 """Products side by side from which each is done by one core rather than by all."""
-SHORT = 6
-"""Rows too few for a register tile, when another row axis is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +54,12 @@ class Product:
         return self.domain[self.kinds.index("column")]
 
     @property
-    def rows(self) -> int:
-        """The extent of the fastest row axis: an upper bound of what a register tile covers."""
-        extents = [n for n, kind in zip(self.domain, self.kinds, strict=True) if kind == "row"]
-        return max(extents, default=1)
+    def rows(self) -> tuple[int, int]:
+        """The extents of the fastest row variable and of the one around it, as `left` lies."""
+        walked = zip(self.domain, self.strides, self.kinds, strict=True)
+        held = [(extent, stride) for extent, stride, kind in walked if kind == "row"]
+        found = [1, 1, *(extent for extent, _ in runs(*zip(*held, strict=True)))]
+        return found[-1], found[-2]
 
     @property
     def outer(self) -> int:
@@ -176,7 +176,7 @@ def product_call(
     evaluator = Evaluator(others, {}, build.names)
 
     def contract(at: dict[Loop, Expr], parallel: bool) -> Stmt:
-        rows = _tiled_last([loop for loop in loops if loop.kind == "row"])
+        rows = [loop for loop in loops if loop.kind == "row"]
         columns = [loop for loop in loops if loop.kind == "column"]
         m = [(build.names.var(), loop.extent) for loop in rows]
         n = build.names.var()
@@ -188,13 +188,11 @@ def product_call(
         scope.known[root.result] = MATH.cast(acc, root.result.tensor.dtype)
         for value, operand in zip(body.outputs, results, strict=True):
             scope.stmts.append(operand.store(scope.at, evaluator.value(value, scope)))
+        extents = [1, 1, *(loop.extent for loop in rows)]
+        total = product.outer * product.run
+        nr = packed.pack.nr
         tile = choose(
-            rows[-1].extent if rows else 1,
-            product.columns,
-            product.outer * product.run,
-            packed.view.dtype,
-            target,
-            nr=packed.pack.nr,
+            extents[-1], product.columns, total, left.buffer.dtype, target, outer=extents[-2], nr=nr
         )
         return Contract(
             m=tuple(m) or ((build.names.var(), 1),),
@@ -236,14 +234,6 @@ def _bound(build: KernelBuilder, product: Product, view: View, role: Role) -> Op
 def _group_strides(packed: Packed) -> tuple[int, ...]:
     size = packed.view.shape[-1]
     return tuple(groups * size for groups in packed.batch_strides)
-
-
-def _tiled_last(rows: list[Loop]) -> list[Loop]:
-    """Row loops with the one that the register tile covers last."""
-    if rows and rows[-1].extent < SHORT:
-        longest = max(rows, key=lambda loop: loop.extent)
-        rows = [*(loop for loop in rows if loop is not longest), longest]
-    return rows
 
 
 def _without(at: dict[Loop, Expr], n: Var) -> dict[Loop, Expr]:

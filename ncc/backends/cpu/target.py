@@ -65,6 +65,17 @@ TARGETS: dict[str, Target] = {
             flags=(*_V4_FLAGS, "avx512_bf16"),
             has_bf16_dot=True,
         ),
+        Target(
+            name="x86-64-v4+amx",
+            triple=_LINUX_X86,
+            cpu="x86-64-v4",
+            features="+avx512bf16,+amx-tile,+amx-bf16",
+            lanes=16,
+            registers=32,
+            flags=(*_V4_FLAGS, "avx512_bf16", "amx_tile", "amx_bf16"),
+            has_bf16_dot=True,
+            has_matrix_registers=True,
+        ),
     )
 }
 """By name, each better than those before it."""
