@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,24 +12,19 @@ from hypothesis.extra.numpy import BroadcastableShapes, mutually_broadcastable_s
 from ncc.diagnostics import NccError
 from ncc.ir.graph import Builder, Value
 from ncc.ir.op import Op
-from ncc.ir.ops.argmax import Argmax
-from ncc.ir.ops.arithmetic import Add, Sub
+from ncc.ir.ops.arithmetic import Sub
 from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.cast import holds
-from ncc.ir.ops.concat import Concat
-from ncc.ir.ops.cumulative import Cumsum
 from ncc.ir.ops.dynamic_fill import counted
 from ncc.ir.ops.dynamic_slice import DynamicPad, DynamicSlice, PadMode, clamped
 from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.gather_elements import GatherElements
 from ncc.ir.ops.gather_nd import GatherND
-from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.random import Multinomial, RandomNormal, RandomUniform
 from ncc.ir.ops.reduce import ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum
 from ncc.ir.ops.scatter import ScatterElements, ScatterND
 from ncc.ir.ops.slice import Slice
 from ncc.ir.ops.topk import DynamicTopK
-from ncc.ir.ops.transpose import Transpose
 from ncc.ir.scalar import cast, limits
 from ncc.ir.types import DType, TensorType
 
@@ -84,50 +77,6 @@ def test_a_slice_downwards_starts_inside(start: int, end: int, step: int, size: 
     stop = end if end >= -size else None
     wanted = x[max(start, -size) : stop : step]
     np.testing.assert_array_equal(Slice((first,), (count,), (step,)).eval(x), wanted)
-
-
-PERMUTED: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
-    (Add(), ((2, 3, 4), (1, 3, 1))),
-    (Argmax(1), ((2, 3, 4),)),
-    (BroadcastTo((2, 3, 4)), ((1, 3, 4),)),
-    (Concat(2), ((2, 3, 4), (2, 3, 1))),
-    (Cumsum(1, exclusive=True, reverse=True), ((2, 3, 4),)),
-    (Pad((0, 1, 2), (3, 0, 1), 7.0), ((2, 3, 4),)),
-    (ReduceSum((0, 2)), ((2, 3, 4),)),
-    (Slice((1, 2, 0), (1, 2, 2), (1, -1, 3)), ((2, 3, 4),)),
-    (Transpose((2, 0, 1)), ((2, 3, 4),)),
-]
-
-
-@pytest.mark.parametrize(("op", "shapes"), PERMUTED, ids=lambda item: getattr(item, "name", ""))
-def test_transposing_before_is_transposing_after(
-    op: Op, shapes: tuple[tuple[int, ...], ...]
-) -> None:
-    arrays = [counting(*shape) for shape in shapes]
-    types = tuple(TensorType(DType.f32, shape) for shape in shapes)
-    for perm in itertools.permutations(range(3)):
-        moved = op.permuted(perm, types)
-        assert moved is not None
-        before = moved.eval(*(array.transpose(perm) for array in arrays))
-        np.testing.assert_array_equal(before, op.eval(*arrays).transpose(perm))
-
-
-def test_a_gather_of_one_axis_moves_with_its_operand_alone() -> None:
-    x, indices = counting(2, 3, 4), np.array([2, 0])
-    types = (TensorType(DType.f32, (2, 3, 4)), TensorType(DType.i64, (2,)))
-    for perm in itertools.permutations(range(3)):
-        moved = Gather(1).permuted(perm, types)
-        assert moved is not None
-        before = moved.eval(x.transpose(perm), indices)
-        np.testing.assert_array_equal(before, Gather(1).eval(x, indices).transpose(perm))
-
-
-def test_what_loses_axes_does_not_move() -> None:
-    x, indices = TensorType(DType.f32, (2, 3)), TensorType(DType.i64, ())
-    assert ReduceSum((0,), keepdims=False).permuted((1, 0), (x,)) is None
-    assert Argmax(0, keepdims=False).permuted((1, 0), (x,)) is None
-    assert Gather(0).permuted((1, 0), (x, indices)) is None
-    assert BroadcastTo((4, 2, 3)).permuted((1, 0, 2), (x,)) is None
 
 
 SMALL = [dtype for dtype in DType if dtype.itemsize <= 2 and dtype is not DType.string]

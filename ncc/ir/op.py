@@ -49,14 +49,6 @@ class Op:
         """
         return None
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:
-        """An op P with P(transpose(x, perm), ...) == transpose(self(x, ...), perm), or None.
-
-        `types` are the operand types before the transposition; operands of rank 0 are left
-        alone. Layout assignment moves transposes through ops that have one.
-        """
-        return None
-
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         """Arithmetic operations of one execution; movement is free."""
         return 0
@@ -179,9 +171,6 @@ class Elementwise(Op):
             result = result.astype(self.result_dtype(*types).numpy, copy=False)
         shape = np.broadcast_shapes(*(operand.shape for operand in operands))
         return result if result.shape == shape else np.broadcast_to(result, shape)
-
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:
-        return self
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return self.cost * results[0].size

@@ -89,36 +89,3 @@ def at_axis(x: Array, axis: int, places: Iterable[Any]) -> Array:
 def lowest(dtype: np.dtype[Any]) -> float:
     """What is never larger than another element of `dtype`."""
     return int(np.iinfo(dtype).min) if dtype.kind in "iu" else -np.inf
-
-
-def channels_first(x: Array) -> Array:
-    """[N, *spatial, C] -> [N, C, *spatial], a view."""
-    return np.moveaxis(x, -1, 1)
-
-
-def channels_last(x: Array) -> Array:
-    """[N, C, *spatial] -> [N, *spatial, C], a view."""
-    return np.moveaxis(x, 1, -1)
-
-
-def split_axes(x: TensorType, last: bool) -> tuple[Dim, Dim, tuple[Dim, ...]]:
-    """Batch, channels and spatial sizes of an operand in either layout."""
-    if last:
-        return x.shape[0], x.shape[-1], x.shape[1:-1]
-    return x.shape[0], x.shape[1], x.shape[2:]
-
-
-def joined_axes(n: Dim, c: Dim, spatial: Sequence[Dim], last: bool) -> tuple[Dim, ...]:
-    """The inverse of `split_axes`."""
-    return (n, *spatial, c) if last else (n, c, *spatial)
-
-
-def layout_after(perm: Sequence[int], last: bool) -> bool | None:
-    """Whether channels are last after transposing an operand in the given layout.
-
-    None when `perm` is not the step from one layout to the other.
-    """
-    rank = len(perm)
-    to_last, to_first = (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))
-    wanted = to_first if last else to_last
-    return not last if tuple(perm) == wanted else None

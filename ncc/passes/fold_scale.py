@@ -117,7 +117,7 @@ def _channel_axes(op: Op, result: int, w: int) -> tuple[int, int | None]:
     """The axis of the result that counts filters, and that of the constant operand."""
     match op:
         case Conv():
-            return (result - 1 if op.channels_last else 1), 0
+            return 1, 0
         case ConvTranspose():
             return 1, 1 if op.groups == 1 else None
         case _:

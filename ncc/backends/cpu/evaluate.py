@@ -30,7 +30,7 @@ class Scope:
     """A block of statements being written, the indices that hold in it, and what is known."""
 
     def __init__(self, at: Mapping[Loop, Expr], parent: Scope | None = None) -> None:
-        self.at = dict(parent.at if parent else {}) | dict(at)
+        self.at: dict[Loop, Expr] = dict(parent.at if parent else {}) | dict(at)
         self.parent = parent
         self.stmts: list[Stmt] = []
         self.known: dict[Value, Expr] = {}

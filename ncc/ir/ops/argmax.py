@@ -40,9 +40,6 @@ class ArgExtremum(Op):
         """The index of the first extreme element."""
         raise NotImplementedError(f"{self.name} has no reference meaning")
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:
-        return type(self)(perm.index(self.axis), True, self.last) if self.keepdims else None
-
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return operands[0].size
 

@@ -22,6 +22,3 @@ class Bitcast(Op):
 
     def eval(self, x: Array) -> Array:
         return x.view(self.to.numpy)
-
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
-        return self

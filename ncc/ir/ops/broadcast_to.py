@@ -32,11 +32,6 @@ class BroadcastTo(Op):
         wanted = [dim if isinstance(dim, int) else own[i] for i, dim in enumerate(self.shape)]
         return np.broadcast_to(x, wanted)
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:
-        if types[0].rank != len(perm):
-            return None
-        return BroadcastTo(tuple(self.shape[axis] for axis in perm))
-
 
 @canonical(P(BroadcastTo, V("x"), bind="outer"))
 def nothing_repeats(build: Builder, outer: BroadcastTo, x: Value) -> Value | Skip:

@@ -54,9 +54,6 @@ class Concat(Op):
     def eval(self, *operands: Array) -> Array:
         return np.concatenate(operands, self.axis)
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
-        return Concat(perm.index(self.axis))
-
 
 @canonical(P(Concat, node="node", bind="concat"))
 def flatten_concat(build: Builder, node: Node, concat: Concat) -> Value | Skip:

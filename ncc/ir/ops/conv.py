@@ -10,15 +10,7 @@ import numpy as np
 from ncc.ir.op import Array, Op, op, require
 from ncc.ir.ops.matmul import compatible
 from ncc.ir.types import DType, TensorType, dim_mul
-from ncc.ir.window import (
-    Sizes,
-    Window,
-    at_axis,
-    channels_first,
-    channels_last,
-    joined_axes,
-    split_axes,
-)
+from ncc.ir.window import Sizes, Window, at_axis
 
 
 @op("conv")
@@ -26,7 +18,7 @@ class Conv(Op):
     """x [N, C, *spatial] under filters w [O, C/groups, *kernel]: [N, O, *output].
 
     Padding is zero. Sums of narrow floats are kept in f32 and rounded once, to `result` (default:
-    the type of x). With `channels_last`, x and the result are [N, *spatial, C]; w stays.
+    the type of x).
     """
 
     strides: Sizes
@@ -35,7 +27,6 @@ class Conv(Op):
     dilations: Sizes
     groups: int = 1
     result: DType | None = None
-    channels_last: bool = False
 
     def window(self, w: TensorType) -> Window:
         """How filters of type `w` slide."""
@@ -56,32 +47,29 @@ class Conv(Op):
         )
         window = self.window(w)
         window.check(x)
-        n, c, spatial = split_axes(x, self.channels_last)
         filters, channels = w.dims[:2]
         require(
-            self.groups > 0 and compatible(c, dim_mul(channels, self.groups)),
+            self.groups > 0 and compatible(x.shape[1], dim_mul(channels, self.groups)),
             f"cannot convolve {x} with {w} in {self.groups} groups",
             operand=0,
-            label=f"has {c} channels, needs {channels * self.groups}",
+            label=f"has {x.shape[1]} channels, needs {channels * self.groups}",
         )
         require(
             filters % self.groups == 0,
             f"{filters} filters cannot be split into {self.groups} groups",
             operand=1,
         )
-        shape = joined_axes(n, filters, window.output(spatial), self.channels_last)
+        shape = (x.shape[0], filters, *window.output(x.shape[2:]))
         return TensorType(self.result or x.dtype, shape)
 
     def eval(self, x: Array, w: Array) -> Array:
         dtype = DType.of(x.dtype)
         inner = dtype.compute.numpy
-        first = channels_first(x) if self.channels_last else x
         window = Window(w.shape[2:], self.strides, self.low, self.high, self.dilations)
-        padded = window.pad(first.astype(inner, copy=False), 0)
+        padded = window.pad(x.astype(inner, copy=False), 0)
         with np.errstate(all="ignore"):
             sums = _correlate(padded, w.astype(inner, copy=False), window, self.groups)
-            sums = sums.astype((self.result or dtype).numpy, copy=False)
-        return channels_last(sums) if self.channels_last else sums
+            return sums.astype((self.result or dtype).numpy, copy=False)
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return 2 * results[0].size * math.prod(operands[1].dims[1:])

@@ -81,9 +81,6 @@ class Cumulative(Op):
         low, high = (none, here) if self.reverse else (here, none)
         return build(Pad(tuple(low), tuple(high), float(self.start)), build(kept, x))
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
-        return type(self)(perm.index(self.axis), self.exclusive, self.reverse)
-
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return operands[0].size
 

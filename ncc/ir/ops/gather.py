@@ -37,10 +37,6 @@ class Gather(Op):
         check_range(indices, x.shape[self.axis])
         return np.take(x, indices, self.axis)
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:
-        """With indices of one axis the axes stay what they are; the indices are left alone."""
-        return Gather(perm.index(self.axis)) if types[1].rank == 1 else None
-
 
 def require_indices(indices: TensorType, operand: int = 1) -> None:
     """Refuse indices that are not integers."""

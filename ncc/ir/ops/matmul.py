@@ -45,11 +45,6 @@ class MatMul(Op):
             product = np.matmul(a.astype(inner, copy=False), b.astype(inner, copy=False))
             return np.asarray(product, (self.result or dtype).numpy)
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:
-        rank = len(perm)
-        same = all(type.rank == rank for type in types)
-        return self if same and perm[-2:] == (rank - 2, rank - 1) else None
-
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return 2 * results[0].size * operands[0].dims[-1]
 

@@ -32,10 +32,6 @@ class Pad(Op):
         value = np.asarray(self.value).astype(x.dtype)
         return np.pad(x, list(zip(self.low, self.high, strict=True)), constant_values=value)
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
-        low, high = (tuple(side[axis] for axis in perm) for side in (self.low, self.high))
-        return Pad(low, high, self.value)
-
 
 @canonical(P(Pad, V("x"), bind="pad"))
 def nothing_added(build: Builder, pad: Pad, x: Value) -> Value | Skip:

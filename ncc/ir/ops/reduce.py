@@ -69,11 +69,6 @@ class Reduce(Op):
             )
             return np.asarray(joined).astype(x.dtype, copy=False)
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op | None:
-        if not self.keepdims:
-            return None
-        return type(self)(tuple(sorted(perm.index(axis) for axis in self.axes)), True)
-
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return operands[0].size
 

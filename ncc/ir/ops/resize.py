@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -93,15 +92,6 @@ class Resize(Op):
                 at = places(self.coordinates, before[axis], size, scale, part)
                 found[axis] = samples(filter, at, before[axis], scale)
         return found
-
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
-        return dataclasses.replace(
-            self,
-            sizes=tuple(self.sizes[axis] for axis in perm),
-            scales=tuple(self.scales[axis] for axis in perm),
-            starts=tuple(self.starts[axis] for axis in perm if self.starts),
-            ends=tuple(self.ends[axis] for axis in perm if self.ends),
-        )
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         taps = [len(sampled.indices) for sampled in self.axes(operands[0].dims).values()]

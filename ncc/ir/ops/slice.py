@@ -40,13 +40,6 @@ class Slice(Op):
         taken = zip(self.starts, self.sizes, self.steps, strict=True)
         return x[tuple(python_slice(*part) for part in taken)]
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
-        return Slice(
-            tuple(self.starts[axis] for axis in perm),
-            tuple(self.sizes[axis] for axis in perm),
-            tuple(self.steps[axis] for axis in perm),
-        )
-
 
 def _fits(start: int, size: Dim, step: int, dim: Dim) -> bool:
     if not isinstance(size, int) or not isinstance(dim, int):

@@ -41,9 +41,6 @@ class AxisSoftmax(Op):
         wide = build(Cast(x.tensor.dtype.compute), x)
         return build(Sub(), wide, build(ReduceMax((self.axis,)), wide))
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
-        return type(self)(perm.index(self.axis))
-
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return 5 * results[0].size
 

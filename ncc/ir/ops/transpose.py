@@ -25,10 +25,6 @@ class Transpose(Op):
     def eval(self, x: Array) -> Array:
         return x.transpose(self.perm)
 
-    def permuted(self, perm: tuple[int, ...], types: tuple[TensorType, ...]) -> Op:
-        inverse = [perm.index(axis) for axis in range(len(perm))]
-        return Transpose(tuple(inverse[self.perm[axis]] for axis in perm))
-
 
 @canonical(P(Transpose, V("x"), bind="transpose"))
 def nothing_moves(build: Builder, transpose: Transpose, x: Value) -> Value | Skip:
