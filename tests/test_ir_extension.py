@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import ncc
+from ncc.compiler import compile_graph
 from ncc.diagnostics import NccError
 from ncc.ir.graph import Graph
 from ncc.ir.interpret import interpret
@@ -17,6 +20,7 @@ from ncc.ir.serialize import dump, load
 from ncc.ir.text.parser import parse
 from ncc.ir.text.printer import to_text
 from ncc.ir.verify import verify
+from ncc.options import AutoCast, Options
 from ncc.passes import read_steps, run_passes
 
 SWITCH = '''\
@@ -116,3 +120,15 @@ def test_its_algebra_is_part_of_canonicalize() -> None:
     after = run_passes(graph, read_steps("canonicalize"))
     assert not after.nodes
     assert after.outputs == graph.inputs[:1]
+
+
+def test_codegen(graph: Graph, tmp_path: Path) -> None:
+    """It becomes machine code, alone on the device, with no host segment."""
+    compiled = compile_graph(graph, Options(auto_cast=AutoCast.none), source="switch.ncc")
+    assert compiled.report["host_ops"] == 0
+    compiled.save(tmp_path / "switch.neff")
+    x, y = np.random.default_rng(0).standard_normal((2, 2, 3)).astype(np.float32)
+    with ncc.load(tmp_path / "switch.neff") as model:
+        found = model(x, y[0])
+    (expected,) = interpret(graph, [x, y[0]])
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
