@@ -25,6 +25,14 @@ RUNNABLE = [target for target in TARGETS.values() if host_flags().issuperset(tar
 
 each_target = pytest.mark.parametrize("target", RUNNABLE, ids=lambda target: target.name)
 
+WIDTHS = [
+    next(target for target in RUNNABLE if target.lanes == lanes)
+    for lanes in sorted({target.lanes for target in RUNNABLE})
+]
+"""One target for each width of vectors: code without contractions differs by nothing else."""
+
+each_width = pytest.mark.parametrize("target", WIDTHS, ids=lambda target: target.name)
+
 
 def map_code(data: bytes) -> int:
     """The address of `data`, mapped to read and execute; never unmapped."""

@@ -20,7 +20,7 @@ from ncc.backends.cpu.looptext.printer import to_text
 from ncc.backends.cpu.target import TARGETS, Target
 from tests.backends.cpu.random_kernels import Array, Sample, samples
 from tests.guarded import Edge, guarded, survives
-from tests.machine_code import RUNNABLE, each_target, load_kernel
+from tests.machine_code import WIDTHS, each_width, load_kernel
 from tests.text_cases import CaseFile
 
 CORES = 3
@@ -59,7 +59,7 @@ def run_guarded(sample: Sample, target: Target, edge: Edge) -> list[Array]:
 
 
 @settings(deadline=None, max_examples=100)
-@given(samples(), st.sampled_from(Edge), st.sampled_from(RUNNABLE[:2]))
+@given(samples(), st.sampled_from(Edge), st.sampled_from(WIDTHS))
 def test_random_kernels_compute_what_their_loops_mean(
     sample: Sample, edge: Edge, target: Target
 ) -> None:
@@ -82,7 +82,7 @@ SHARING = [
 
 
 @pytest.mark.parametrize(("kernel", "i", "j"), SHARING)
-@each_target
+@each_width
 def test_an_output_may_be_where_an_input_was(
     kernel: Kernel, i: int, j: int, target: Target
 ) -> None:
@@ -98,7 +98,7 @@ def test_an_output_may_be_where_an_input_was(
             assert ours.tobytes() == theirs.tobytes(), buffer.name
 
 
-@each_target
+@each_width
 def test_a_kernel_may_use_all_its_scratch(target: Target) -> None:
     assert SCRATCHED.scratch[0].size * 4 == MAX_SCRATCH
     x, y = np.arange(131072, dtype=np.float32), np.zeros(131072, np.float32)

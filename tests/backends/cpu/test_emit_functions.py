@@ -33,7 +33,7 @@ from ncc.backends.cpu.loops import (
 from ncc.backends.cpu.target import Target
 from ncc.ir.scalar import FUNCTIONS, cast
 from ncc.ir.types import DType
-from tests.machine_code import each_target, load_kernel
+from tests.machine_code import each_width, load_kernel
 
 Array = npt.NDArray[Any]
 
@@ -162,7 +162,7 @@ def same_bits(a: Array, b: Array) -> Array:
 
 
 @pytest.mark.parametrize("dtype", EVERYTHING, ids=lambda dtype: dtype.value)
-@each_target
+@each_width
 def test_functions(dtype: DType, target: Target) -> None:
     names = functions_of(dtype)
     arrays = [operands(fn, dtype) for fn in names]
@@ -192,7 +192,7 @@ CASTS = (*EVERYTHING, *STORED)
 
 
 @pytest.mark.parametrize("source", CASTS, ids=lambda dtype: dtype.value)
-@each_target
+@each_width
 def test_casts(source: DType, target: Target) -> None:
     values = cast_values(source)
     exprs = []

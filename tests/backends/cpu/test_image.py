@@ -20,7 +20,7 @@ from ncc.backends.cpu.loops import Kernel
 from ncc.backends.cpu.looptext.parser import parse
 from ncc.backends.cpu.target import TARGETS, Target
 from tests.backends.cpu.random_kernels import Array
-from tests.machine_code import each_target, map_code
+from tests.machine_code import each_width, map_code
 
 V3 = TARGETS["x86-64-v3"]
 
@@ -76,7 +76,7 @@ def run_entry(code: Executable, entry: int, x: Array, y: Array, cores: int) -> N
 
 
 @pytest.mark.parametrize("cores", [1, 2, 5])
-@each_target
+@each_width
 def test_entries_call_kernels_in_order_on_every_core(target: Target, cores: int) -> None:
     code = link(compile_kernels([STEP, SCALE], target), [(), CHAIN], target)
     x = np.arange(96, dtype=np.float32)
