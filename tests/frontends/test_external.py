@@ -127,3 +127,12 @@ def test_a_link_inside_the_folder_is_fine(tmp_path: Path) -> None:
     (tmp_path / "real.bin").write_bytes(W.tobytes())
     (tmp_path / "w.bin").symlink_to("real.bin")
     np.testing.assert_array_equal(run(saved(tmp_path, location="w.bin"), W)[0], 2 * W)
+
+
+def test_an_offset_beyond_4_gigabytes(tmp_path: Path) -> None:
+    offset = (1 << 33) + 5
+    with (tmp_path / "w.bin").open("wb") as file:
+        file.seek(offset)
+        file.write(W.tobytes())
+    path = saved(tmp_path, location="w.bin", offset=offset, length=1600)
+    np.testing.assert_array_equal(run(path, W)[0], 2 * W)

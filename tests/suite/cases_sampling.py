@@ -61,6 +61,17 @@ ROI_ALIGN = [
     for (mode, samples), opset in product((("avg", 0), ("avg", 2), ("max", 1)), (10, 16))
 ]
 
+MAX_ROI_POOL = [
+    node_case(
+        "MaxRoiPool",
+        X,
+        np.array([[0, 0, 0, 6, 4], [1, 1, 2, 3, 9], [0, 5, 3, 2, 1]], np.float32),
+        pooled_shape=[2, 3],
+        spatial_scale=scale,
+    )
+    for scale in (1.0, 0.7)
+]
+
 UNPOOL = [
     node_case(
         "MaxUnpool",
@@ -87,4 +98,11 @@ UNPOOL = [
     ),
 ]
 
-CASES: list[Case] = [*GRID_SAMPLE, *DEFORM, *ROI_ALIGN, *UNPOOL, node_case("Det", seeded(3, 4, 4))]
+CASES: list[Case] = [
+    *GRID_SAMPLE,
+    *DEFORM,
+    *ROI_ALIGN,
+    *MAX_ROI_POOL,
+    *UNPOOL,
+    node_case("Det", seeded(3, 4, 4)),
+]

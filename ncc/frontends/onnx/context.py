@@ -95,6 +95,13 @@ class Context:
             )
         return found
 
+    def number(self, index: int) -> float | int | bool | None:
+        """The only element of operand `index`; None as for `constant`."""
+        found = self.constant(index)
+        if found is not None and found.size != 1:
+            raise NccError("invalid-model", f"input {index} is {self.type(index)}, not one number")
+        return None if found is None else found.item()
+
     def integers(self, index: int) -> list[int] | None:
         """Operand `index` as a list, for operands of at most one axis; None as for `constant`."""
         found = self.constant(index)

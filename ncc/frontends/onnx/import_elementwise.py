@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import math
 
-import numpy as np
-
 from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.registry import importer
 from ncc.ir.fold import number
@@ -78,7 +76,7 @@ def clip_attributes(ctx: Context) -> Value:
 @importer("Clip", since=11)
 def clip(ctx: Context) -> Value:
     """Bounds are operands: attributes of ours when they are constant floats."""
-    low, high = ctx.constant(1), ctx.constant(2)
+    low, high = ctx.number(1), ctx.number(2)
     known = all(
         ctx.operand(index) is None or bound is not None for index, bound in ((1, low), (2, high))
     )
@@ -91,5 +89,5 @@ def clip(ctx: Context) -> Value:
     return value
 
 
-def _bound(array: np.ndarray | None, default: float) -> float:
-    return default if array is None else float(array.item())
+def _bound(number: float | None, default: float) -> float:
+    return default if number is None else float(number)

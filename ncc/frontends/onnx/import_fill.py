@@ -26,10 +26,11 @@ from ncc.ir.types import DType, Shape, TensorType
 @importer("ConstantOfShape")
 def constant_of_shape(ctx: Context) -> Value:
     value = np.asarray(ctx.attr("value", np.zeros(1, np.float32)))
-    sizes = ctx.constant(0)
+    require(value.size == 1, f"a fill with {value.size} values, not one")
+    sizes = ctx.integers(0)
     if sizes is None:
         return ctx.build(DynamicFill(Literal.of(value)), ctx[0])
-    shape = tuple(sizes.tolist())
+    shape = tuple(sizes)
     require(min(shape, default=0) >= 0, f"a tensor of sizes {list(shape)}", operand=0)
     return ctx.build(BroadcastTo(shape), ctx.const(value.reshape(())))
 
@@ -80,12 +81,12 @@ def _on_diagonal(ctx: Context, shape: Shape, compare: Op, diagonal: Value) -> Va
 @importer("OneHot")
 def one_hot(ctx: Context) -> Value:
     """values[1] where an index is the position along the new axis, else values[0]."""
-    rank, depth = ctx.type(0).rank, ctx.constant(1)
+    rank, depth = ctx.type(0).rank, ctx.number(1)
     axis = axis_of(ctx.attr("axis", -1), rank + 1)
     indices = ctx.build(Cast(DType.i64), ctx[0])
     if depth is None or not ctx.type(0).is_static:
         return ctx.build(DynamicOneHot(axis), indices, ctx[1], ctx[2])
-    size = int(depth.item())
+    size = int(depth)
     wrapped = ctx.build(Add(), indices, ctx.const(size, DType.i64))
     negative = ctx.build(Less(), indices, ctx.const(0, DType.i64))
     places = ctx.build(Where(), negative, wrapped, indices)

@@ -31,7 +31,7 @@ def scale(ctx: Context) -> Value:
 def image_scaler(ctx: Context) -> Value:
     """scale * x + a bias for each channel of x [N, C, H, W]."""
     bias = ctx.attr("bias", ())
-    require(len(bias) == ctx.type(0).shape[1], f"{len(bias)} biases for {ctx.type(0)}")
+    require((len(bias),) == ctx.type(0).shape[1:2], f"{len(bias)} biases for {ctx.type(0)}")
     column = [[[value]] for value in bias]
     scaled = _times(ctx, ctx[0], ctx.attr("scale", 1.0))
     return ctx.build(Add(), scaled, ctx.const(column, scaled.tensor.dtype))
@@ -43,9 +43,12 @@ def crop(ctx: Context) -> Value:
 
     With `scale`, height and width are those two numbers instead.
     """
-    left, top, right, bottom = ctx.need_attr("border")
+    border = ctx.need_attr("border")
+    require(len(border) == 4 == ctx.type(0).rank, f"a border {list(border)} of {ctx.type(0)}")
+    left, top, right, bottom = border
     n, c, height, width = ctx.type(0).dims
     kept = ctx.attr("scale", (height - top - bottom, width - left - right))
+    require(len(kept) == 2, f"scale {list(kept)} is not a height and a width")
     return ctx.build(Slice((0, 0, top, left), (n, c, *kept), (1, 1, 1, 1)), ctx[0])
 
 

@@ -83,6 +83,7 @@ def _cut(ctx: Context, low: Amounts, high: Amounts) -> Value:
 
 def _with_constant(ctx: Context, x: Value, low: Amounts, high: Amounts, value: Value) -> Value:
     known = constant_array(value)
+    require(known is None or known.size == 1, f"a padding of {value.type}, not of one number")
     if known is not None and (x.tensor.dtype.is_float or int(float(known.item())) == known.item()):
         return ctx.build(Pad(tuple(low), tuple(high), float(known.item())), x)
     inside = ctx.build(BroadcastTo(x.tensor.shape), ctx.const(True))

@@ -51,7 +51,7 @@ def split(ctx: Context) -> tuple[Value, ...]:
         each = -(-whole // ctx.attr("num_outputs", ctx.outputs))
         sizes = [max(min(each, whole - index * each), 0) for index in range(ctx.outputs)]
     require(
-        sum(sizes) == whole and min(sizes) >= 0 and len(sizes) == ctx.outputs,
+        sum(sizes) == whole and min(sizes, default=0) >= 0 and len(sizes) == ctx.outputs,
         f"{ctx.type(0)} split along axis {axis} into {ctx.outputs} parts of {list(sizes)}",
         operand=0,
         label=f"has {whole} along axis {axis}",

@@ -6,7 +6,7 @@ from ncc.frontends.onnx.axes import axes_of, axis_of
 from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.registry import importer
 from ncc.ir.graph import Value
-from ncc.ir.op import Op, require
+from ncc.ir.op import Op
 from ncc.ir.ops.argmax import Argmax, Argmin
 from ncc.ir.ops.arithmetic import Abs, Add, Mul, Sub
 from ncc.ir.ops.cumulative import Cumprod, Cumsum, Cumulative
@@ -138,10 +138,9 @@ def arg_extremum(ctx: Context) -> Value:
 def cumulative(ctx: Context) -> Value:
     product = ctx.node.op_type == "CumProd"
     exclusive, backward = bool(ctx.attr("exclusive", 0)), bool(ctx.attr("reverse", 0))
-    known = ctx.constant(1)
+    known = ctx.number(1)
     if known is None:
         return ctx.build(DynamicCumulative(product, exclusive, backward), ctx[0], ctx[1])
-    require(known.size == 1, f"{ctx.node.op_type} along {known.size} axes, not along one")
-    axis = axis_of(int(known.item()), ctx.type(0).rank)
+    axis = axis_of(int(known), ctx.type(0).rank)
     kind: type[Cumulative] = Cumprod if product else Cumsum
     return ctx.build(kind(axis, exclusive, backward), ctx[0])

@@ -17,6 +17,7 @@ from ncc.ir.op import require
 from ncc.ir.ops.arithmetic import Add, Mul
 from ncc.ir.ops.concat import Concat
 from ncc.ir.ops.matmul import MatMul
+from ncc.ir.ops.max_roi_pool import MaxRoiPool
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.roi_align import Pooling, RoiAlign
 from ncc.ir.ops.transpose import Transpose
@@ -37,7 +38,8 @@ def grid_sample(ctx: Context) -> Value:
     """The grid holds a coordinate from -1 to 1 per axis, that of the last axis first."""
     sizes, grid = ctx.type(0).dims[2:], ctx.type(1).dims
     require(
-        grid[0] == ctx.type(0).dims[0] and len(grid) == len(sizes) + 2 and grid[-1] == len(sizes),
+        len(grid) == len(sizes) + 2 > 2
+        and (grid[0], grid[-1]) == (ctx.type(0).dims[0], len(sizes)),
         f"{ctx.type(1)} does not hold {len(sizes)} coordinates for each sample of {ctx.type(0)}",
     )
     name, aligned = ctx.attr("mode", "linear"), bool(ctx.attr("align_corners", 0))
@@ -76,9 +78,20 @@ def roi_align(ctx: Context) -> Value:
     return ctx.build(op, ctx[0], ctx[1], ctx[2])
 
 
+@importer("MaxRoiPool")
+def max_roi_pool(ctx: Context) -> Value:
+    size = ctx.need_attr("pooled_shape")
+    require(len(size) == 2, f"pooled_shape {list(size)} is not a height and a width")
+    return ctx.build(MaxRoiPool(size, ctx.attr("spatial_scale", 1.0)), ctx[0], ctx[1])
+
+
 @importer("DeformConv")
 def deform_conv(ctx: Context) -> Value:
     """A convolution whose taps the data moves: samples, then one product per group."""
+    require(
+        ctx.type(0).rank == ctx.type(1).rank == ctx.type(2).rank >= 3,
+        f"filters {ctx.type(1)} do not slide over {ctx.type(0)} with offsets {ctx.type(2)}",
+    )
     filters, channels, *kernel = ctx.type(1).dims
     n, c = ctx.type(0).dims[:2]
     groups, parts = ctx.attr("group", 1), ctx.attr("offset_group", 1)

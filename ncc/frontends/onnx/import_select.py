@@ -25,10 +25,10 @@ def topk(ctx: Context) -> tuple[Value, ...]:
     largest = bool(ctx.attr("largest", 1))
     if ctx.operand(1) is None:
         return ctx.build.node(TopK(axis, ctx.need_attr("k"), largest), ctx[0]).results
-    k = ctx.constant(1)
+    k = ctx.number(1)
     if k is None:
         return ctx.build.node(DynamicTopK(axis, largest), ctx[0], ctx[1]).results
-    return ctx.build.node(TopK(axis, int(k.item()), largest), ctx[0]).results
+    return ctx.build.node(TopK(axis, int(k), largest), ctx[0]).results
 
 
 @importer("NonZero")

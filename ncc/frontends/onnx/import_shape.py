@@ -121,6 +121,7 @@ def expand(ctx: Context) -> Value:
     wanted = ctx.integers(1)
     if wanted is None:
         return ctx.build(DynamicBroadcastTo(), ctx[0], ctx[1])
+    require(min(wanted, default=0) >= 0, f"{ctx.type(0)} expanded to {wanted}", operand=0)
     shape = broadcast(ctx.type(0).shape, tuple(wanted))
     return ctx.build(BroadcastTo(shape), ctx[0])
 
@@ -152,8 +153,8 @@ def identity(ctx: Context) -> Value:
 @importer("Dropout")
 def dropout(ctx: Context) -> tuple[Value, ...]:
     """The operand itself, as in inference; the mask, if wanted, keeps everything."""
-    training = ctx.constant(2)
-    if ctx.operand(2) is not None and (training is None or training.item()):
+    training = ctx.number(2)
+    if ctx.operand(2) is not None and (training is None or training):
         raise unsupported(
             "Dropout in training mode",
             hint="export the model for inference (model.eval() in PyTorch)",

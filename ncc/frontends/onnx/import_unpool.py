@@ -24,17 +24,21 @@ def max_unpool(ctx: Context) -> Value:
 
     Indices count in the size that the window gives; a larger `output_shape` adds zeros after it.
     """
-    n, c, *sizes = ctx.type(0).dims
+    sizes = ctx.type(0).dims[2:]
     rank = len(sizes)
-    strides, (low, high) = spatial(ctx, "strides", rank), explicit_pads(ctx, rank)
-    rows = zip(sizes, strides, ctx.need_attr("kernel_shape"), low, high, strict=True)
-    whole = (n, c, *((size - 1) * by + k - a - b for size, by, k, a, b in rows))
+    strides, kernel = spatial(ctx, "strides", rank), spatial(ctx, "kernel_shape", rank)
+    low, high = explicit_pads(ctx, rank)
+    rows = zip(sizes, strides, kernel, low, high, strict=True)
+    spread_sizes = ((size - 1) * by + k - a - b for size, by, k, a, b in rows)
+    whole = (*ctx.type(0).dims[:2], *spread_sizes)
+    require(min(whole) >= 0, f"padding cuts more than there is of {ctx.type(0)}")
     count = math.prod(whole)
     zeros = ctx.build(BroadcastTo((count,)), ctx.const([0], ctx.type(0).dtype))
     line = Reshape((ctx.type(0).size,))
     spread = ctx.build(ScatterElements(0), zeros, ctx.build(line, ctx[1]), ctx.build(line, ctx[0]))
     made = ctx.build(Reshape(whole), spread)
     wanted = ctx.integers(2) or list(whole)
+    require(len(wanted) == len(whole), f"output_shape {wanted} for {len(whole)} axes")
     missing = tuple(size - had for size, had in zip(wanted, whole, strict=True))
     require(min(missing) >= 0, f"output_shape {wanted} is smaller than {list(whole)}")
     return ctx.build(Pad((0,) * len(whole), missing), made) if any(missing) else made
@@ -55,6 +59,7 @@ def col2im(ctx: Context) -> Value:
     room = [n - span for n, span in zip(padded, reaches(tuple(block), dilations), strict=True)]
     fits = [free // by + 1 for free, by in zip(room, strides, strict=True)]
     left = tuple(free % by for free, by in zip(room, strides, strict=True))
+    require(ctx.type(0).rank == 3, f"{ctx.type(0)} is not [N, C * block, blocks]", operand=0)
     n, depth, count = ctx.type(0).dims
     require(math.prod(fits) == count and depth % taps == 0, f"{ctx.type(0)} for blocks {block}")
     blocks = ctx.build(Reshape((n, depth, *fits)), ctx[0])

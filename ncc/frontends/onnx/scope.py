@@ -148,7 +148,7 @@ class GraphScope:
         opset = self._opset(node)
         schema = schema_of(node.op_type, opset, plain_domain(node.domain))
         if schema is not None:
-            check_node(node, schema)
+            check_node(node, schema, operands)
         found = self._importer(node)
         if found is None:
             assert schema, f"{node.op_type} passed as known"

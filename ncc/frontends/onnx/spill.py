@@ -7,17 +7,16 @@ as varints or packed nibbles, get a file that lives as long as the process.
 from __future__ import annotations
 
 import functools
-import itertools
+import hashlib
 import tempfile
 from pathlib import Path
 
-_NUMBERS = itertools.count()
-
 
 def spill(data: bytes | memoryview) -> Path:
-    """Write `data` to a new temporary file, removed when the process ends."""
-    path = Path(_folder().name) / f"{next(_NUMBERS)}.bin"
-    path.write_bytes(data)
+    """A temporary file with `data`, removed when the process ends; equal data shares one."""
+    path = Path(_folder().name) / f"{hashlib.sha256(data).hexdigest()}.bin"
+    if not path.exists():
+        path.write_bytes(data)
     return path
 
 
