@@ -65,20 +65,23 @@ def _loops(bundle: Bundle, variant: Variant) -> dict[str, Loops]:
             hint="compile the model again with this version",
         )
     with reading(bundle.path):
-        kernels = parse(_unpacked(bundle.read(DEBUG)), file=bundle.path)
+        kernels = _parsed(_unpacked(bundle.read(DEBUG)))
         if len(kernels) != len(variant.kernels):
             raise damaged(f"{len(variant.kernels)} kernels, and text of {len(kernels)}")
-        for kernel in kernels:
-            _check(kernel)
     return {row.name: kernel for row, kernel in zip(variant.kernels, kernels, strict=True)}
 
 
-def _check(kernel: Loops) -> None:
-    """What is a bug in a kernel that was made here is damage in one that was read."""
+def _parsed(text: str) -> tuple[Loops, ...]:
+    """The kernels of `text`; what is a bug in one made here is damage in one that was read."""
     try:
-        verify_kernel(kernel)
+        kernels = parse(text)
+        for kernel in kernels:
+            verify_kernel(kernel)
+    except NccError as error:
+        raise damaged(f"the text of the kernels does not parse: {error.message}") from None
     except AssertionError as error:
         raise damaged(f"the text of a kernel makes no sense: {error}") from None
+    return kernels
 
 
 def _unpacked(data: bytes) -> str:

@@ -30,7 +30,10 @@ def read_graph(path: Path) -> Graph:
     NccError `parse`, `model-file` (exit 2), `weight-file`, and what ops say of their operands.
     """
     name = "stdin" if str(path) == STDIO else path.name
-    graph = parse(_read(path), file=name)
+    try:
+        graph = parse(_read(path), file=name)
+    except NccError as error:
+        raise error.located(during=f"reading {name}") from None
     verify(graph)
     for node in graph.nodes:
         _check_weights(node)

@@ -7,13 +7,14 @@ this code names, and the functions that it calls name, is what an operator may b
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 
 import onnx.defs
 
 from ncc.backends.cpu.rules import pattern
+from ncc.frontends.onnx.functions import Schema, is_function
 from ncc.frontends.onnx.read import OLDEST_OPSET
 from ncc.frontends.onnx.registry import find_importer, importers, supported_op_types
 from ncc.ir.op import Op
@@ -31,7 +32,8 @@ class Operator:
     """An ONNX operator: `versions` are the opsets that defined the versions which are taken.
 
     `runs` has the placements that its parts can have; with both, the types and what the data
-    decides make the choice. `parts` are the ops of the IR.
+    decides make the choice. `parts` are the ops of the IR. An operator that ONNX itself defines by
+    others, differently for each node, may have any parts: none are named.
     """
 
     domain: str
@@ -42,20 +44,50 @@ class Operator:
 
 
 def operators() -> list[Operator]:
-    """Every operator that has an importer, by domain and name."""
-    return [_operator(domain, name) for domain, name in supported_op_types()]
+    """Every operator that has an importer or is defined by such operators, by domain and name."""
+    names = {*supported_op_types(), *(("", name) for name in _definitions())}
+    found = (_operator(domain, name) for domain, name in sorted(names))
+    return [operator for operator in found if operator is not None]
 
 
-def _operator(domain: str, name: str) -> Operator:
+def _operator(domain: str, name: str) -> Operator | None:
+    if importers(name, domain):
+        return _imported(domain, name)
+    definition = _definitions().get(name)
+    return None if domain or definition is None else _defined(definition)
+
+
+def _imported(domain: str, name: str) -> Operator:
     ops = _named(*importers(name, domain).values())
-    runs = {placement for op in ops for placement in placements(op)} or {Placement.device}
-    return Operator(
-        domain,
-        name,
-        tuple(sorted(_versions(domain, name) or importers(name, domain))),
-        tuple(placement.value for placement in Placement if placement in runs),
-        tuple(sorted(op.name for op in ops)),
-    )
+    runs = {placement.value for op in ops for placement in placements(op)} or {"device"}
+    versions = _versions(domain, name) or sorted(importers(name, domain))
+    return _listed(domain, name, versions, runs, [op.name for op in ops])
+
+
+def _defined(schema: Schema) -> Operator | None:
+    """What ONNX defines by other operators; None if one of these has no importer."""
+    inner = {node.op_type for node in schema.function_body.node} if schema.has_function else set()
+    found = [_operator("", op_type) for op_type in sorted(inner)]
+    known = [operator for operator in found if operator is not None]
+    if len(known) < len(found):
+        return None
+    runs = {place for operator in known for place in operator.runs} or {"device", "host"}
+    parts = [part for operator in known for part in operator.parts]
+    return _listed("", schema.name, [schema.since_version], runs, parts)
+
+
+def _listed(
+    domain: str, name: str, versions: list[int], runs: Collection[str], parts: list[str]
+) -> Operator:
+    ordered = tuple(sorted(set(parts)))
+    return Operator(domain, name, tuple(sorted(versions)), tuple(sorted(runs)), ordered)
+
+
+@functools.cache
+def _definitions() -> dict[str, Schema]:
+    """The operators of ai.onnx that ONNX writes as graphs of others, in their newest version."""
+    schemas = onnx.defs.get_all_schemas()
+    return {s.name: s for s in schemas if not (s.domain or s.deprecated) and is_function(s)}
 
 
 def _versions(domain: str, name: str) -> list[int]:

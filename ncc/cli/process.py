@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
 
@@ -19,6 +20,8 @@ from ncc.diagnostics import ExitCode
 def main() -> NoReturn:
     """Run the command of this process and exit."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names may have what it cannot encode
     code = run(sys.argv[1:])
     _finish_output()
     sys.exit(code)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from itertools import count
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.text import Text
 
 from ncc.cli.output import say
 
@@ -20,13 +21,21 @@ def phases(total: int) -> Iterator[Show]:
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"))
-        with Progress(*columns, TimeElapsedColumn(), console=console) as display:
+        with Progress(*columns, _Seconds(), console=console) as display:
             spinner = _Spinner(display)
             yield spinner.begin
             spinner.end()
     else:
         numbers = count(1)
         yield lambda name: say(f"[{next(numbers)}/{total}] {name}")
+
+
+class _Seconds(ProgressColumn):
+    """How long a phase has run, or took."""
+
+    def render(self, task: Task) -> Text:
+        elapsed = task.finished_time if task.finished else task.elapsed
+        return Text(f"{elapsed or 0:.1f} s", style="dim")
 
 
 class _Spinner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -88,23 +89,29 @@ def _save(folder: Path, results: dict[str, Array]) -> dict[str, str]:
         path = folder / paths[name]
 
         def fill(file: BinaryIO, array: Array = array) -> None:
-            np.save(file, _standard(array))
+            np.save(_Stream(file), _standard(array))
 
         replace_file(path, fill, lambda _: None)
         say(f"wrote {path}")
     return {name: str(folder / path) for name, path in paths.items()}
 
 
+class _Stream:
+    """A file that numpy takes for none: its own way to fill one does not say why it failed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
+
+
 def file_names(names: Sequence[str]) -> list[str]:
     """A file name for each output: what no file system takes becomes `_`, and no two are equal."""
-    found: list[str] = []
+    found: dict[str, str] = {}
     for name in names:
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")[:200] or "output"
-        number, unique = 1, stem
-        while unique.lower() in {taken.lower() for taken in found}:
-            number, unique = number + 1, f"{stem}_{number}"
-        found.append(unique)
-    return [f"{name}.npy" for name in found]
+        candidates = chain([stem], (f"{stem}_{number}" for number in count(2)))
+        unique = next(name for name in candidates if name.lower() not in found)
+        found[unique.lower()] = f"{unique}.npy"
+    return list(found.values())
 
 
 def _standard(array: Array) -> Array:

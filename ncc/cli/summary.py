@@ -67,4 +67,6 @@ def host_table(figures: Figures) -> Table | None:
     reasons = figures.get("host_reasons")
     if not isinstance(reasons, dict) or not reasons:
         return None
-    return Table("on the host", ("node", "because"), list(reasons.items()))
+    prefix = f"{figures['source']}, "
+    rows = [(str(node).removeprefix(prefix), reason) for node, reason in reasons.items()]
+    return Table("on the host", ("node", "because"), rows)

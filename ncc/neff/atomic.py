@@ -46,17 +46,29 @@ def replace_file(
     target = check_target(path)
     with _naming(path):
         _remove_leftovers(target.parent)
-        file, partial = _create(target.parent)
-        try:
-            with file:
-                fill(file)
-                file.flush()
-                os.fsync(file.fileno())
-                check(partial)
-                os.replace(partial, target)
-                _sync(target.parent)
-        finally:
-            partial.unlink(missing_ok=True)
+        while not _replaced(target, fill, check):
+            pass
+
+
+def _replaced(
+    target: Path, fill: Callable[[BinaryIO], None], check: Callable[[Path], None]
+) -> bool:
+    """Try once; False if the new file was taken for a leftover before it was locked."""
+    partial = target.parent / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
+    try:
+        with partial.open("xb") as file:
+            _lock(file.fileno(), fcntl.LOCK_EX)
+            if not os.fstat(file.fileno()).st_nlink:
+                return False
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+            check(partial)
+            os.replace(partial, target)
+            _sync(target.parent)
+            return True
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -80,17 +92,6 @@ def _full(path: Path, reason: str) -> NccError:
         exit=ExitCode.RESOURCE,
         hint="free some space, or write to another disk",
     )
-
-
-def _create(folder: Path) -> tuple[BinaryIO, Path]:
-    """A new locked file; another one if it was taken for a leftover before it was locked."""
-    while True:
-        partial = folder / f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}"
-        file = partial.open("xb")
-        _lock(file.fileno(), fcntl.LOCK_EX)
-        if os.fstat(file.fileno()).st_nlink:
-            return file, partial
-        file.close()
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -1,0 +1,222 @@
+"""`ncc` as a process: signals, killed at any moment, full disks, closed pipes, what it imports."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ncc.neff.reader import open_bundle
+from tests.cli.command_line import (
+    DIGITS,
+    NCC,
+    ROOT,
+    environment,
+    ncc_process,
+    product_model,
+    random_input,
+    start,
+)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with 16 MB of weights, so that writing its bundle takes a while."""
+    return product_model(tmp_path_factory.mktemp("model") / "m.onnx", random_input((2000, 2000)))
+
+
+class Compilation:
+    """`ncc compile` in a process, with folders of its own for the bundle and temporary files."""
+
+    def __init__(self, model: Path, folder: Path) -> None:
+        self.folder, self.temporary = folder / "out", folder / "tmp"
+        for path in (self.folder, self.temporary):
+            path.mkdir()
+        self.bundle = self.folder / "m.neff"
+        variables = environment(TMPDIR=str(self.temporary))
+        self.process = start("compile", model, "-o", self.bundle, env=variables)
+        self.errors = ""
+
+    def wait_for(self, phase: str) -> None:
+        """Return when `phase` begins."""
+        assert self.process.stderr is not None
+        for line in iter(self.process.stderr.readline, b""):
+            if line.decode().split()[-1] == phase:
+                return
+        raise AssertionError(f"no phase '{phase}'")
+
+    def end(self, number: int) -> int:
+        """Send a signal and wait; the exit code."""
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=60)
+        self.errors = errors.decode()
+        return self.process.returncode
+
+
+def check_bundle(path: Path) -> None:
+    """The bundle is complete or not there."""
+    if path.exists():
+        with open_bundle(path) as bundle:
+            bundle.verify()
+
+
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [
+        ("import", signal.SIGINT),
+        ("lower", signal.SIGINT),
+        ("write", signal.SIGINT),
+        ("precision", signal.SIGTERM),
+        ("write", signal.SIGTERM),
+    ],
+)
+def test_an_interrupted_compilation_leaves_nothing_unfinished(
+    model: Path, tmp_path: Path, phase: str, number: int
+) -> None:
+    job = Compilation(model, tmp_path)
+    job.wait_for(phase)
+    time.sleep(np.random.default_rng(number).uniform(0, 0.02))
+    code = job.end(number)
+    check_bundle(job.bundle)
+    assert set(job.folder.iterdir()) <= {job.bundle}
+    assert list(job.temporary.iterdir()) == []
+    if phase == "write" and code == 0:
+        return  # it was faster
+    assert code == 130
+    assert "error[interrupted]" in job.errors
+    assert "Traceback" not in job.errors
+
+
+def test_an_interrupted_compilation_keeps_what_was_there(model: Path, tmp_path: Path) -> None:
+    job = Compilation(model, tmp_path)
+    job.bundle.write_bytes(b"before")
+    job.wait_for("lower")
+    assert job.end(signal.SIGINT) == 130
+    assert job.bundle.read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02])
+def test_a_killed_compilation_leaves_no_partial_bundle(
+    model: Path, tmp_path: Path, delay: float
+) -> None:
+    job = Compilation(model, tmp_path)
+    job.wait_for("write")
+    time.sleep(delay)
+    job.end(signal.SIGKILL)
+    check_bundle(job.bundle)
+    again = ncc_process("compile", model, "-o", job.bundle)
+    assert again.code == 0
+    check_bundle(job.bundle)
+    assert list(job.folder.iterdir()) == [job.bundle]
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(model: Path, tmp_path: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    folder = tmp_path / "out"
+    folder.mkdir()
+    result = ncc_process("compile", model, "-o", folder / "m.neff", preexec_fn=limit)
+    result.fails(5, "disk-full")
+    assert list(folder.iterdir()) == []
+
+
+def test_outputs_that_do_not_fit_are_an_error(model: Path, tmp_path: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 10, 1 << 10))
+
+    bundle, folder = tmp_path / "m.neff", tmp_path / "out"
+    assert ncc_process("compile", model, "-o", bundle).code == 0
+    arguments = ("run", bundle, "--input", "random", "--output", folder)
+    ncc_process(*arguments, preexec_fn=limit).fails(5, "disk-full")
+    assert list(folder.iterdir()) == []
+
+
+def read_only_folder(tmp_path: Path) -> Path:
+    """A folder in which this user cannot write; root can in all but those of the system."""
+    tmp_path.chmod(0o555)
+    for folder in (tmp_path, Path("/sys/kernel"), Path("/proc/sys")):
+        if not os.access(folder, os.W_OK):
+            return folder
+    pytest.skip("this user may write everywhere")
+
+
+def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
+    output = read_only_folder(tmp_path) / "d.neff"
+    error = ncc_process("compile", DIGITS, "-o", output).fails(2, "output-path")
+    assert "not writable" in error
+
+
+def test_a_reader_that_leaves_early_is_no_error(digits: Path) -> None:
+    with start("disasm", digits) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        errors = process.stderr.read()
+    assert (process.returncode, errors) == (0, b"")
+
+
+def test_a_result_that_cannot_be_printed_is_an_error(digits: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        result = ncc_process("inspect", digits, stdout=full)
+    result.fails(5, "disk-full")
+
+
+def test_nobody_needs_to_read_the_progress(tmp_path: Path) -> None:
+    arguments = ("compile", DIGITS, "-o", tmp_path / "d.neff", "--dim", "batch=1")
+    with start(*arguments) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        assert process.stdout is not None
+        process.stdout.read()
+    assert process.returncode == 0
+    check_bundle(tmp_path / "d.neff")
+
+
+def test_streams_may_be_closed(digits: Path) -> None:
+    command = ["sh", "-c", '"$0" verify "$1" >&- 2>&-', str(NCC), str(digits)]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_what_the_locale_cannot_show_is_escaped(digits: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "\N{CJK UNIFIED IDEOGRAPH-4E2D}.neff"
+    bundle.write_bytes(digits.read_bytes())
+    variables = environment(PYTHONIOENCODING="latin-1")
+    assert "\\u4e2d.neff is sound" in ncc_process("verify", bundle, env=variables).out
+
+
+def test_errors_and_exit_codes_are_those_of_the_process(tmp_path: Path) -> None:
+    arguments = ("compile", DIGITS, "-o", tmp_path / "d.neff")
+    assert "--dim batch=1" in ncc_process(*arguments).fails(2, "unbound-dims")
+
+
+HEAVY = ("llvmlite", "onnx", "lark", "rich", "google.protobuf", "ncc.compiler", "ncc.ir")
+
+
+@pytest.mark.parametrize("command", ["help", "run", "bench", "inspect", "verify", "explain"])
+def test_what_runs_on_a_fleet_machine_imports_no_compiler(digits: Path, command: str) -> None:
+    arguments = {
+        "help": ["--help"],
+        "run": ["run", str(digits), "--input", "random"],
+        "bench": ["bench", str(digits), "--iterations", "1"],
+        "inspect": ["inspect", str(digits)],
+        "verify": ["verify", str(digits)],
+        "explain": ["explain", "usage"],
+    }[command]
+    script = (
+        "import sys; from ncc.cli.process import run; "
+        f"assert run({arguments!r}) == 0; "
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stderr == "[]\n"
