@@ -32,5 +32,5 @@ def branch(ctx: Context) -> tuple[Value, ...]:
     """The branch that a constant condition takes; the other one is not imported."""
     condition = ctx.number(0)
     if condition is None:
-        raise unsupported_ops({"If, with a condition that the data decides,": ctx.build.locs})
+        raise unsupported_ops({"If with a condition that the data decides": ctx.build.locs})
     return ctx.scope.inline(ctx.need_attr("then_branch" if condition else "else_branch"))
