@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from ncc.backends.cpu.loops import (
     apply,
     const,
 )
+from ncc.backends.cpu.uses import Reads, Sources
 from ncc.ir.types import DType
 
 Array = npt.NDArray[Any]
@@ -59,14 +60,23 @@ class Place:
 
     loops: tuple[tuple[Var, int], ...] = ()
     locals: tuple[Local, ...] = ()
+    changing: tuple[Local, ...] = ()
+    """The locals that may be assigned."""
     in_vector: bool = False
 
     def inside(self, var: Var, extent: int, kind: Kind) -> Place:
         loops = (*self.loops, (var, extent))
-        return Place(loops, self.locals, self.in_vector or kind is Kind.vector)
+        if kind is Kind.vector:
+            return replace(self, loops=loops, changing=(), in_vector=True)
+        return replace(self, loops=loops)
 
     def knowing(self, local: Local) -> Place:
-        return Place(self.loops, (*self.locals, local), self.in_vector)
+        return replace(self, locals=(*self.locals, local), changing=(*self.changing, local))
+
+    def has(self, sources: Sources) -> bool:
+        """Whether everything that an expression reads is known here."""
+        variables = [var for var, _ in self.loops]
+        return all(isinstance(s, Buffer) or s in variables or s in self.locals for s in sources)
 
     @property
     def positions(self) -> tuple[Expr, int]:
@@ -86,6 +96,8 @@ class Writer:
         self._params: list[Buffer] = []
         self._scratch: list[Buffer] = []
         self._indices: dict[Buffer, int] = {}
+        self._written: list[Expr] = []
+        self._reads = Reads()
         self._names = 0
 
     def sample(self) -> Sample:
@@ -129,6 +141,10 @@ class Writer:
                 place, depth, self._one_of(*kinds, *([] if place.in_vector else [Kind.vector]))
             )
         stmts.append(self._store(place))
+        if place.changing and self._draw(st.booleans()):
+            local = place.changing[self._draw(st.integers(0, len(place.changing) - 1))]
+            stmts.append(Assign(local, apply("min", self._expr(place, local.dtype, 1), 9)))
+            stmts.append(self._store(place))
         return tuple(stmts)
 
     def _nested(self, place: Place, depth: int, kind: Kind) -> list[Stmt]:
@@ -166,6 +182,16 @@ class Writer:
     # Expressions.
 
     def _expr(self, place: Place, dtype: DType, depth: int) -> Expr:
+        """A new expression, or one from before, which has a value of its own here."""
+        known = [expr for expr in self._written if expr.dtype is dtype]
+        again = [expr for expr in known if place.has(self._reads(expr))]
+        if again and self._draw(st.integers(0, 3)) == 0:
+            return again[self._draw(st.integers(0, len(again) - 1))]
+        expr = self._new_expr(place, dtype, depth)
+        self._written.append(expr)
+        return expr
+
+    def _new_expr(self, place: Place, dtype: DType, depth: int) -> Expr:
         if depth == 0:
             return self._leaf(place, dtype)
         kind = self._draw(st.integers(0, 5))
