@@ -202,7 +202,7 @@ class _Verifier:
             assert guard.dtype is DType.bool, f"the guard of {buffer.name} is no bool"
             return
         form = self._indices.affine(index)
-        if all(isinstance(atom, Var) for atom, _ in form.terms):
+        if all(isinstance(atom, Var) and self._indices.extents[atom] for atom, _ in form.terms):
             bounds = self._indices.bounds(form)
             assert bounds is not None, "loop variables are bounded"
             low, high = bounds

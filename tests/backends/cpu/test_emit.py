@@ -58,11 +58,8 @@ def run_guarded(sample: Sample, target: Target, edge: Edge) -> list[Array]:
     return arrays
 
 
-@settings(deadline=None, max_examples=100)
-@given(samples(), st.sampled_from(Edge), st.sampled_from(WIDTHS))
-def test_random_kernels_compute_what_their_loops_mean(
-    sample: Sample, edge: Edge, target: Target
-) -> None:
+def compare(sample: Sample, target: Target, edge: Edge) -> None:
+    """Machine code and the meaning of the loops give the same bytes."""
     verify_kernel(sample.kernel)
     expected = sample.fresh()
     run_loops(sample.kernel, expected)
@@ -71,12 +68,34 @@ def test_random_kernels_compute_what_their_loops_mean(
         assert np.array_equal(ours, theirs), f"{buffer.name}\n{to_text(sample.kernel)}"
 
 
+@settings(deadline=None, max_examples=100)
+@given(samples(), st.sampled_from(Edge), st.sampled_from(WIDTHS))
+def test_random_kernels_compute_what_their_loops_mean(
+    sample: Sample, edge: Edge, target: Target
+) -> None:
+    compare(sample, target, edge)
+
+
+def cases(stem: str) -> list[tuple[str, Kernel]]:
+    """The kernels of a file beside this one, with the title of their case."""
+    file = CaseFile.read(Path(__file__).with_name(f"{stem}.ncc"))
+    return [(case.title, kernel) for case in file.cases for kernel in parse(case.program)]
+
+
+@pytest.mark.parametrize("edge", Edge, ids=lambda edge: edge.value)
+@pytest.mark.parametrize(
+    "kernel", [pytest.param(kernel, id=title) for title, kernel in cases("loops_run")]
+)
+@each_width
+def test_kernels_compute_what_their_loops_mean(kernel: Kernel, edge: Edge, target: Target) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(0, 9, b.size).astype(b.dtype.numpy) for b in kernel.params]
+    compare(Sample(kernel, tuple(arrays)), target, edge)
+
+
 SHARING = [
-    pytest.param(
-        kernel, i, j, id=f"{case.title}: {kernel.params[i].name} is {kernel.params[j].name}"
-    )
-    for case in CaseFile.read(Path(__file__).with_name("loops_sharing.ncc")).cases
-    for kernel in parse(case.program)
+    pytest.param(kernel, i, j, id=f"{title}: {kernel.params[i].name} is {kernel.params[j].name}")
+    for title, kernel in cases("loops_sharing")
     for i, j in sorted(shareable(kernel))
 ]
 
