@@ -106,6 +106,8 @@ def assemble(graph: Graph, target: Target, *, source: str, options: dict[str, ob
         features=artifact.features,
         code="code",
         weights="weights",
+        serve=artifact.serve,
+        run=artifact.run,
         programs=(program,),
         kernels=tuple(
             Kernel(k.name, k.offset, k.nbytes, k.calls, k.flops, k.bytes, k.sources)
@@ -136,13 +138,14 @@ def _segments(
     """The steps of the program, and the graphs of those that run on the host by section name."""
     parts: list[Segment] = []
     graphs: dict[str, bytes] = {}
-    entries = iter(artifact.entries)
+    entries = zip(artifact.entries, artifact.cores, strict=True)
     for node in nodes:
         op = _segment(node)
         inputs = tuple(values.number[value] for value in node.operands)
         outputs = tuple(values.number[value] for value in node.results)
         if op.placement is Placement.device:
-            parts.append(Segment("device", next(entries), "", inputs, outputs))
+            entry, cores = next(entries)
+            parts.append(Segment("device", entry, "", inputs, outputs, cores))
         else:
             name = f"graph{len(graphs)}"
             graphs[name] = dump(op.body)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ import pytest
 
 import ncc
 from ncc.diagnostics import ExitCode
-from ncc.runtime import executable
-from ncc.runtime.cores import Pool
+from ncc.neff.format import Manifest
+from ncc.neff.writer import write
+from ncc.runtime import cores, executable
+from ncc.runtime.cores import Team
 from ncc.runtime.tensors import Array
-from tests.tiny_bundles import SIZE, expected, save
+from tests.tiny_bundles import SIZE, expected, manifest, save, sources
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -95,33 +98,141 @@ def test_a_call_has_the_cores_that_it_asks_for(gate: ncc.Model) -> None:
     assert [Call(gate, cores).finish() for cores in (1, 2, 4)] == [1, 2, 4]
 
 
-def test_a_call_makes_do_with_the_cores_that_are_free(
-    gate: ncc.Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(executable, "POOL", Pool())
-    first = Call(gate, 3)
-    assert Call(gate, 3).finish() == 1
+@pytest.fixture
+def lone_gate(gate: ncc.Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ncc.Model:
+    """`gate` with workers that no other model has."""
+    monkeypatch.setattr(executable, "TEAM", Team())
+    return ncc.load(folder / "gate.neff")
+
+
+def test_a_call_makes_do_with_the_cores_that_are_free(lone_gate: ncc.Model) -> None:
+    first = Call(lone_gate, 3)
+    assert Call(lone_gate, 3).finish() == 1
+    second = Call(lone_gate, 4)
+    assert second.finish() == 2, "one more worker was started"
     assert first.finish() == 3
-    assert Call(gate, 3).finish() == 3, "the workers have come back"
+    assert Call(lone_gate, 4).finish() == 4, "the workers have come back"
 
 
-def state(thread: threading.Thread) -> str:
-    """The state of a thread as the system sees it: R runs, S sleeps."""
-    status = Path(f"/proc/self/task/{thread.native_id}/stat").read_text()
-    return status.rpartition(")")[2].split()[0]
+def test_a_system_without_threads_left_is_no_error(
+    lone_gate: ncc.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(cores, "_start", lambda function, slot: False)
+        assert Call(lone_gate, 3).finish() == 1
+    assert Call(lone_gate, 4).finish() == 3, "a slot whose thread never came is left alone"
+
+
+def test_a_segment_uses_no_more_cores_than_have_enough_to_do(folder: Path) -> None:
+    one = with_segment_cores(manifest("gate"), 2)
+    write(folder / "two.neff", one, sources())
+    assert Call(ncc.load(folder / "two.neff"), 4).finish() == 2
+
+
+def with_segment_cores(made: Manifest, cores: int) -> Manifest:
+    """`made` with the most cores that its segments use."""
+    (variant,) = made.variants
+    (program,) = variant.programs
+    segments = tuple(replace(segment, cores=cores) for segment in program.segments)
+    return replace(
+        made, variants=(replace(variant, programs=(replace(program, segments=segments),)),)
+    )
+
+
+def worker_states() -> list[str]:
+    """What each worker of this process does as the system sees it: R runs, S sleeps."""
+    states = []
+    for task in Path("/proc/self/task").iterdir():
+        head, _, rest = (task / "stat").read_text().rpartition(")")
+        if head.endswith("(ncc-core"):
+            states.append(rest.split()[0])
+    return states
 
 
 def test_workers_sleep_between_calls(product: ncc.Model) -> None:
     product(drawn(0), cores=3)
-    workers = [thread for thread in threading.enumerate() if thread.name == "ncc-core"]
-    assert len(workers) >= 2
-    until(lambda: {state(worker) for worker in workers} == {"S"})
+    assert len(worker_states()) >= 2
+    until(lambda: set(worker_states()) == {"S"})
 
 
-def test_ctrl_c_during_a_call_loses_no_core(
-    gate: ncc.Model, monkeypatch: pytest.MonkeyPatch
+IDLE = """
+import sys, time
+import numpy as np
+import ncc
+from tests.tiny_bundles import SIZE
+
+model = ncc.load(sys.argv[1])
+for _ in range(100):
+    model(np.zeros(SIZE, np.float32), cores=4)
+time.sleep(0.2)
+before = time.process_time()
+time.sleep(1)
+print(time.process_time() - before)
+"""
+
+
+def test_an_idle_model_uses_no_processor(product: ncc.Model, folder: Path) -> None:
+    done = run_script(IDLE, folder / "product.neff")
+    assert float(done.stdout) < 0.05, done.stderr
+
+
+ENDING = """
+import atexit, sys, threading, types
+import numpy as np
+import ncc
+from tests.tiny_bundles import SIZE, expected
+
+model = ncc.load(sys.argv[1])
+x = np.arange(SIZE, dtype=np.float32)
+
+class Last:
+    def __init__(self):
+        self.model, self.x, self.y = model, x, expected(x).tolist()
+
+    def __del__(self):
+        print(self.model(self.x, cores=3).tolist() == self.y, flush=True)
+
+def calls():
+    while True:
+        model(x, cores=3)
+
+atexit.register(lambda: model(x, cores=3))
+sys.modules["late"] = late = types.ModuleType("late")
+late.last = Last()
+threading.Thread(target=calls, daemon=True).start()
+model(x, cores=2)
+"""
+
+
+def test_an_interpreter_ends_while_workers_run_and_calls_until_then(
+    product: ncc.Model, folder: Path
 ) -> None:
-    monkeypatch.setattr(executable, "POOL", Pool())
+    done = run_script(ENDING, folder / "product.neff")
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+CLOSING = """
+import sys
+import numpy as np
+import ncc
+from tests.tiny_bundles import SIZE, expected
+
+x = np.arange(SIZE, dtype=np.float32)
+for i in range(200):
+    with ncc.load(sys.argv[1]) as model:
+        assert np.array_equal(model(x, cores=1 + i % 4), expected(x))
+maps = open("/proc/self/maps").read().splitlines()
+print(sum("r-xs" in line and line.endswith(sys.argv[1]) for line in maps))
+"""
+
+
+def test_workers_outlive_the_model_that_started_them(product: ncc.Model, folder: Path) -> None:
+    """The code that they run stays: that of each model that started one."""
+    done = run_script(CLOSING, folder / "product.neff")
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+
+
+def test_ctrl_c_during_a_call_loses_no_core(lone_gate: ncc.Model) -> None:
     x = np.zeros(SIZE, np.float32)
 
     def interrupt() -> None:
@@ -132,9 +243,9 @@ def test_ctrl_c_during_a_call_loses_no_core(
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        gate(x, cores=3)
+        lone_gate(x, cores=3)
     thread.join()
-    assert Call(gate, 3).finish() == 3
+    assert Call(lone_gate, 3).finish() == 3
 
 
 FORKED = """
@@ -179,9 +290,9 @@ def test_a_call_uses_the_usable_cpus_unless_a_variable_says_fewer(
 ) -> None:
     usable = len(os.sched_getaffinity(0))
     assert product.cores == usable
-    for variable, cores in {"1": 1, "1000": usable}.items():
+    for variable, count in {"1": 1, "1000": usable}.items():
         done = run_script(CORES, folder / "product.neff", NCC_RT_NUM_CORES=variable)
-        assert done.stdout.strip() == str(cores), done.stderr
+        assert done.stdout.strip() == str(count), done.stderr
 
 
 @pytest.mark.parametrize("text", ["0", "two", "-1", "1.5"])

@@ -147,7 +147,7 @@ import ncc
 
 model = ncc.load(sys.argv[1])
 assert "ncc.ir" not in sys.modules, "it is imported when it is needed"
-sys.modules["ml_dtypes"] = None
+sys.modules["ncc.ir.interpret"] = None
 try:
     model(np.zeros(1000, np.float32))
 except ncc.NccError as error:
@@ -166,7 +166,7 @@ def test_a_machine_without_the_interpreter_is_told_what_it_lacks(tmp_path: Path)
         check=False,
     )
     assert done.returncode == ExitCode.INCOMPATIBLE, done.stderr
-    assert "the bundle has a host segment, which needs the package 'ml_dtypes'" in done.stdout
+    assert "a host segment, which needs the package 'ncc.ir.interpret'" in done.stdout
 
 
 DAMAGED: dict[str, tuple[ValueSpec, str]] = {

@@ -171,7 +171,7 @@ def number(value: int, size: int) -> bytes:
 
 
 FORGED_FIELDS = {
-    "major": (8, number(2, 4), INCOMPATIBLE, "format 2, this ncc reads format 1"),
+    "major": (8, number(1, 4), INCOMPATIBLE, "format 1, this ncc reads format 2"),
     "header size": (16, number(2048, 4), INTEGRITY, "the header is not in canonical form"),
     "cores": (20, number(2, 4), INTEGRITY, "does not belong to the manifest"),
     "no cores": (20, number(0, 4), INTEGRITY, "asks for 0 cores"),
@@ -249,6 +249,10 @@ FORGED: dict[str, tuple[Change, str]] = {
     "no weights": (assign("variants.0.weights", ""), "has no weights section ''"),
     "kernel": (assign("variants.0.kernels.0.nbytes", 2**40), "is outside of the code"),
     "no cores": (assign("cores", 0), "asks for 0 cores"),
+    "run": (assign("variants.0.run", 2**40), "a function of variant"),
+    "serve": (assign("variants.0.serve", 2**40), "is outside of the code"),
+    "idle segment": (assign(f"{SEGMENT}.cores", 0), "a segment is for 0 cores"),
+    "many segment cores": (assign(f"{SEGMENT}.cores", 2000), "a segment is for 2000 cores"),
     "many cores": (assign("cores", 2), "asks for more than one core"),
     "entry": (assign(f"{SEGMENT}.entry", 2**40), "entry is outside of the code"),
     "segment kind": (assign(f"{SEGMENT}.kind", "moon"), "segment kind 'moon' is unknown"),

@@ -17,7 +17,18 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numpy as np
 
-from ncc.neff.format import Kernel, Manifest, Program, Segment, TensorSpec, ValueSpec, Variant
+from ncc.backends.cpu.codegen import Compiled, link
+from ncc.backends.cpu.target import TARGETS
+from ncc.neff.format import (
+    MAX_CORES,
+    Kernel,
+    Manifest,
+    Program,
+    Segment,
+    TensorSpec,
+    ValueSpec,
+    Variant,
+)
 from ncc.neff.writer import Source, write
 from ncc.runtime.tensors import Array
 
@@ -119,11 +130,12 @@ NOTHING = f"{HEAD} {{ ret void }}"
 
 @cache
 def image() -> tuple[bytes, dict[str, int]]:
-    """The machine code of all kernels, and where each starts."""
+    """The machine code of all kernels and of `serve` and `run`, and where each starts."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
-    code, entries = b"", {}
+    shared = link(Compiled((), ()), [], TARGETS["x86-64-v3"])
+    code, entries = shared.data, {"serve": shared.serve, "run": shared.run}
     for name, text in {"product": PRODUCT, "gate": GATE, "nothing": NOTHING}.items():
         code += b"\0" * (-len(code) % 64)
         entries[name] = len(code)
@@ -154,7 +166,7 @@ VECTOR = ValueSpec("f32", (SIZE,))
 
 
 def call(kernel: str, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Segment:
-    return Segment("device", image()[1][kernel], "", inputs, outputs)
+    return Segment("device", image()[1][kernel], "", inputs, outputs, MAX_CORES)
 
 
 def program(kernel: str = "product") -> Program:
@@ -165,7 +177,10 @@ def manifest(kernel: str = "product") -> Manifest:
     """One input x, one output y, one variant for this machine."""
     made = program(kernel)
     spans = (Kernel(kernel, made.segments[0].entry, 64, 1, SIZE, 12 * SIZE, ("/mul",)),)
-    variant = Variant(TARGET, FEATURES, "code", "weights", (made,), spans)
+    code = image()[1]
+    variant = Variant(
+        TARGET, FEATURES, "code", "weights", code["serve"], code["run"], (made,), spans
+    )
     return Manifest(
         producer="ncc 0.1.0",
         source="tiny.onnx",

@@ -24,6 +24,9 @@ class KernelReport:
 class Artifact:
     """A compiled program: code with an entry for each device segment, and its weights.
 
+    `cores` is how many have enough to do in each segment.
+    `serve` and `run` are where the code has the function of a worker and the one that calls
+    entries: docs/neff.md, "Cores".
     `weights` gives the bytes of the weights section in order, `weights_nbytes` of them;
     `constants` holds the offsets, in it, of the constants that host segments read.
     """
@@ -31,7 +34,10 @@ class Artifact:
     target: str
     features: tuple[str, ...]
     code: bytes
+    serve: int
+    run: int
     entries: tuple[int, ...]
+    cores: tuple[int, ...]
     arena_nbytes: int
     arena_bound: int
     weights_nbytes: int

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntFlag
 
 MAGIC = b"\x89NCC\r\n\x1a\n"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 2, 0
 PAGE = 4096
 
 
@@ -125,7 +125,7 @@ class Segment:
     """A step of a program: kind `device` calls code, kind `host` interprets a graph.
 
     `entry` is an offset in the variant's code (device), `graph` the name of a section (host);
-    `inputs` and `outputs` index the program's values.
+    `inputs` and `outputs` index the program's values. `cores` is how many have enough to do.
     """
 
     kind: str
@@ -133,6 +133,7 @@ class Segment:
     graph: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    cores: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +163,17 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The programs compiled for one target; `features` are the CPU flags that it needs."""
+    """The programs compiled for one target; `features` are the CPU flags that it needs.
+
+    `serve` and `run` are offsets in the code: what a worker thread runs, and what calls entries.
+    """
 
     target: str
     features: tuple[str, ...]
     code: str
     weights: str
+    serve: int
+    run: int
     programs: tuple[Program, ...]
     kernels: tuple[Kernel, ...]
 

@@ -86,6 +86,8 @@ def _check_variant(manifest: Manifest, variant: Variant, sections: dict[str, Sec
     code = _section(what, sections, variant.code, "code")
     weights = _section(what, sections, variant.weights, "weights")
     require(manifest.cores == 1, "the bundle holds machine code and asks for more than one core")
+    inside = max(variant.serve, variant.run) < code.size
+    require(inside, f"a function of {what} is outside of the code")
     for kernel in variant.kernels:
         inside = kernel.offset + kernel.nbytes <= code.size
         require(inside, f"kernel '{kernel.name}' is outside of the code")
@@ -141,6 +143,7 @@ def _check_segment(
         _section("a host segment", sections, segment.graph, "graph")
         require(segment.entry == 0, "a host segment has an entry")
         return
+    require(1 <= segment.cores <= MAX_CORES, f"a segment is for {segment.cores} cores")
     require(segment.kind == "device", f"segment kind '{segment.kind}' is unknown")
     require(segment.graph == "", "a device segment has a graph")
     require(segment.entry < code.size, "a segment's entry is outside of the code")

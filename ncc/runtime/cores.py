@@ -1,26 +1,32 @@
-"""Cores: worker threads that all sessions share, and calls that run on several at once.
+"""Cores: worker threads that all sessions of a process share.
 
-The participants of one call wait for each other in generated code, so all of them must run at the
-same time. A call therefore takes idle workers for itself, as many as it wants or as there are, and
-runs on those and on the thread that made it: it never waits for a worker and cannot deadlock.
-Workers sleep between calls.
+What a worker does, and how a call takes some for itself, is machine code in the bundles; this
+module owns the memory that they meet in and starts the threads. docs/neff.md, "Cores", is the
+contract.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
-from operator import call
-from queue import SimpleQueue
+
+import numpy as np
 
 from ncc.diagnostics import ExitCode, NccError
 from ncc.neff.format import MAX_CORES
+from ncc.runtime.mapping import Mapping
 
 VARIABLE = "NCC_RT_NUM_CORES"
+THREAD_NAME = b"ncc-core"
+
+SLOT_BYTES = 128
+"""Of one worker in the memory of a team, and of the head in front of the first."""
+
+_libc = ctypes.CDLL(None)
+_libc.pthread_create.argtypes = (ctypes.c_void_p,) * 4
+_libc.pthread_detach.argtypes = (ctypes.c_ulong,)
+_libc.pthread_setname_np.argtypes = (ctypes.c_ulong, ctypes.c_char_p)
 
 
 def default_cores() -> int:
@@ -45,84 +51,60 @@ def core_count(cores: int | str, what: str) -> int:
     return number
 
 
-Worker = SimpleQueue[Callable[[], object]]
-"""A thread that does what is put here, in order."""
+class Team:
+    """Workers, started when they are first wanted and kept, and the memory at `address`.
 
-
-class Pool:
-    """Worker threads, started when they are first wanted and kept."""
+    They are threads of the system that Python knows nothing of: they need no lock of the
+    interpreter, hence outlive it, and sleep while there is nothing to do.
+    """
 
     def __init__(self) -> None:
-        self._forget()
+        memory = np.zeros((2 + MAX_CORES) * SLOT_BYTES, np.uint8)
+        self.address = memory.ctypes.data + -memory.ctypes.data % SLOT_BYTES
+        _FOREVER.append(memory)
+        self._count = ctypes.c_int64.from_address(self.address)
+        self._made = 0
+        self._growing = threading.Lock()
         os.register_at_fork(after_in_child=self._forget)
 
-    def run(self, entry: Callable[[int, int], object], cores: int, keep: object) -> None:
-        """Call `entry(core, n)` for every core of n at the same time, n <= `cores`; wait for all.
+    def grow(self, count: int, code: Mapping, serve: int) -> None:
+        """Have at least `count` workers; new ones run the function at `serve` in `code`.
 
-        `entry` is native: it runs no Python and does not raise. What it uses is referenced by
-        `keep` until the last participant is done, even when the caller is interrupted before.
+        That code then stays mapped for ever. The system may have no thread left: do with fewer.
         """
-        self._grow(cores - 1)
-        taken: list[Worker] = []
-        try:
-            with suppress(IndexError):
-                while len(taken) < cores - 1:
-                    taken.append(self._idle.pop())
-            _run_on(taken, entry, keep)
-        finally:
-            self._idle.extend(taken)
-
-    def _grow(self, count: int) -> None:
         if self._made >= count:
             return
-        with self._growing, suppress(RuntimeError):  # the system has no thread left: do with fewer
-            while self._made < count:
-                self._idle.append(_start())
+        with self._growing:
+            if self._made < count:
+                _FOREVER.append(code)
+            while self._made < min(count, MAX_CORES):
+                # Counted first: whatever interrupts this, a slot never has two threads.
+                slot = self.address + SLOT_BYTES * (1 + self._made)
                 self._made += 1
+                if not _start(code.address + serve, slot):
+                    return
+                ctypes.c_int32.from_address(slot).value = 1
+                self._count.value = self._made
 
     def _forget(self) -> None:
-        """Have no workers: at first, and in the child of a fork, which has no thread but one."""
-        self._idle: list[Worker] = []
+        """Have no workers: the child of a fork has no thread but one."""
+        ctypes.memset(self.address, 0, SLOT_BYTES * (1 + self._made))
         self._made = 0
         self._growing = threading.Lock()
 
 
-POOL = Pool()
+def _start(function: int, slot: int) -> bool:
+    """Whether there is a new thread that runs `function` with `slot`."""
+    thread = ctypes.c_ulong()
+    if _libc.pthread_create(ctypes.addressof(thread), None, function, slot):
+        return False
+    _libc.pthread_setname_np(thread, THREAD_NAME)
+    _libc.pthread_detach(thread)
+    return True
+
+
+_FOREVER: list[object] = []
+"""What workers use, which never end."""
+
+TEAM = Team()
 """The workers of this process."""
-
-
-def _start() -> Worker:
-    worker = Worker()
-    threading.Thread(target=_serve, args=(worker,), name="ncc-core", daemon=True).start()
-    return worker
-
-
-def _serve(worker: Worker) -> None:
-    while True:
-        worker.get()()
-
-
-def _run_on(workers: list[Worker], entry: Callable[[int, int], object], keep: object) -> None:
-    count = len(workers) + 1
-    done: SimpleQueue[None] = SimpleQueue()
-    steps: list[Callable[[], object]] = [
-        partial(worker.put, partial(_take_part, entry, core, count, done, keep))
-        for core, worker in enumerate(workers, start=1)
-    ]
-    steps.append(partial(entry, 0, count))
-    # One C call, so that no signal is handled inside: were only some parts started, those would
-    # wait for the others for ever.
-    deque(map(call, steps), maxlen=0)
-    for _ in workers:
-        done.get()
-
-
-def _take_part(
-    entry: Callable[[int, int], object],
-    core: int,
-    count: int,
-    done: SimpleQueue[None],
-    keep: object,
-) -> None:
-    entry(core, count)
-    done.put(None)

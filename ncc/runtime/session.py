@@ -116,21 +116,19 @@ class Model:
             raise NccError("closed", "the model was closed", exit=ExitCode.USAGE)
         arrays = self._signature.bind(given, named)
         count = self.cores if cores is None else core_count(cores, "cores")
-        return executable.run(self._program(arrays), arrays, count)
+        for plan in executable.plans:
+            if plan.accepts(arrays):
+                return executable.run(plan, arrays, count)
+        raise self._unbound(arrays)
 
-    def _program(self, arrays: list[Array]) -> Program:
-        """The program for inputs of these shapes."""
-        for program in self.variant.programs:
-            shapes = (program.values[index].shape for index in program.inputs)
-            pairs = zip(shapes, arrays, strict=True)
-            if all(shape is None or shape == array.shape for shape, array in pairs):
-                return program
+    def _unbound(self, arrays: list[Array]) -> NccError:
+        """There is no program for inputs of these shapes."""
         given = ", ".join(
             f"{spec.name}{list(array.shape)}"
             for spec, array in zip(self.inputs, arrays, strict=True)
         )
         bound = " or ".join(_bound(program) for program in self.variant.programs)
-        raise self._signature.wrong(f"no program for {given}: the model was compiled for {bound}")
+        return self._signature.wrong(f"no program for {given}: the model was compiled for {bound}")
 
 
 def _bound(program: Program) -> str:

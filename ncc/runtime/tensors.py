@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from ctypes import addressof, c_char
 from functools import cache
 from typing import Any
 
@@ -120,6 +121,14 @@ def dense(array: Array) -> Array:
     """`array`, or a copy of it, in row-major order and aligned."""
     flags = array.flags
     return array if flags.c_contiguous and flags.aligned else array.copy(order="C")
+
+
+def address(array: Array) -> int:
+    """Where the elements of a dense array are."""
+    try:
+        return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]  # a buffer to numpy's stubs from 3.12 on
+    except (TypeError, ValueError):  # read-only, empty, or of a type that buffers lack
+        return array.ctypes.data
 
 
 def matches(shape: tuple[int, ...], spec: tuple[int | str, ...]) -> bool:

@@ -15,6 +15,7 @@ from ncc.backends.cpu.looptext.printer import to_text
 from ncc.backends.cpu.lower import lower
 from ncc.backends.cpu.memory import plan
 from ncc.backends.cpu.rules import classify
+from ncc.backends.cpu.sharing import worthwhile_cores
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import Space
 from ncc.backends.cpu.weights import WeightTable
@@ -64,7 +65,10 @@ def compile_segments(
         target=target.name,
         features=target.flags,
         code=image.data,
+        serve=image.serve,
+        run=image.run,
         entries=image.entries,
+        cores=tuple(worthwhile_cores(calls, len(_barriers(calls)), target) for calls in sequences),
         arena_nbytes=max((plan.nbytes for plan in plans), default=0),
         arena_bound=max((plan.bound for plan in plans), default=0),
         weights_nbytes=table.nbytes,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from ncc.backends.cpu.driver import Call, emit_entries
 from ncc.backends.cpu.elf import Object, read_object
-from ncc.backends.cpu.emit.barrier import futex_object
 from ncc.backends.cpu.emit.kernel import emit_kernel
+from ncc.backends.cpu.emit.team import RUN, SERVE
+from ncc.backends.cpu.emit.waiting import futex_object
 from ncc.backends.cpu.image import Extent, place
 from ncc.backends.cpu.llvm import assembly, compile_text
 from ncc.backends.cpu.loop_verify import verify_kernel
@@ -31,9 +32,14 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Executable:
-    """An image with the offset of each entry and the extent of each kernel's code."""
+    """An image with the offset of each entry and the extent of each kernel's code.
+
+    `serve` and `run` are the offsets of the functions of `emit.team`.
+    """
 
     data: bytes
+    serve: int
+    run: int
     entries: tuple[int, ...]
     kernels: tuple[Extent, ...]
 
@@ -79,6 +85,8 @@ def link(compiled: Compiled, entries: Sequence[Sequence[Call]], target: Target) 
     image = place([*kernels, ("", driver), ("", futex_object(target))])
     return Executable(
         image.data,
+        image.functions[SERVE].offset,
+        image.functions[RUN].offset,
         tuple(image.functions[f"entry.{i}"].offset for i in range(len(entries))),
         tuple(image.functions[name] for name in functions),
     )

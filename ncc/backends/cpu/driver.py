@@ -12,6 +12,8 @@ from enum import Enum
 
 from ncc.backends.cpu.emit.barrier import barrier_definition
 from ncc.backends.cpu.emit.kernel import attributes
+from ncc.backends.cpu.emit.team import team_definition
+from ncc.backends.cpu.emit.waiting import waiting_definition
 from ncc.backends.cpu.target import Target
 
 
@@ -47,7 +49,10 @@ class Call:
 def emit_entries(
     entries: Sequence[Sequence[Call]], functions: Sequence[str], target: Target
 ) -> str:
-    """A module with functions "entry.0", "entry.1" ...; `functions` names that of each kernel."""
+    """A module with functions "entry.0", "entry.1" ... and those of `emit.team`.
+
+    `functions` names the function of each kernel.
+    """
     arities = {functions[call.kernel]: len(call.args) for calls in entries for call in calls}
     declared = [
         f'declare void @"{name}"({", ".join(["ptr"] * arity)}, i64, i64)'
@@ -57,7 +62,9 @@ def emit_entries(
         [
             f'target triple = "{target.triple}"',
             *declared,
-            barrier_definition(target),
+            waiting_definition(target),
+            barrier_definition(),
+            team_definition(),
             *(_entry(i, calls, functions) for i, calls in enumerate(entries)),
             f"attributes #0 = {{ {attributes(target)} }}",
             "",

@@ -1,0 +1,208 @@
+"""How a program runs: all that does not depend on the call is found once, before the first."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ncc.neff.format import PAGE, Program, ValueSpec, round_up
+from ncc.runtime.cores import Team
+from ncc.runtime.host import HostGraph
+from ncc.runtime.mapping import Mapping
+from ncc.runtime.tensors import Array, address, numpy_dtype
+
+RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+"""void run(struct call *call): docs/neff.md, "Cores"."""
+
+SYNC_BYTES = 256
+CALL = "8Q"
+"""entry, arena, weights, io, sync, team, cores wanted and, by the callee, cores that there are."""
+CALL_BYTES = struct.calcsize(CALL)
+IDLE_WORKSPACES = 4
+"""Workspaces kept for the next calls; as many as there are calls exist while they run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What device segments of a variant share: mapped code and weights, and where functions are."""
+
+    code: Mapping
+    weights: Mapping
+    serve: int
+    run: int
+    team: Team
+
+
+class Workspace:
+    """Memory of one call: the arena, on a page; zeroed bytes for barriers; the call and its io."""
+
+    __slots__ = ("arena", "block", "call", "sync")
+
+    def __init__(self, arena_bytes: int, pointers: int) -> None:
+        length = round_up(arena_bytes, PAGE)
+        size = length + SYNC_BYTES + CALL_BYTES + 8 * pointers
+        buffer = np.empty(PAGE + size, np.uint8)
+        start = -buffer.ctypes.data % PAGE
+        self.arena = buffer.ctypes.data + start
+        self.sync = self.arena + length
+        self.call = self.sync + SYNC_BYTES
+        self.block = buffer.data[start + length + SYNC_BYTES :]
+
+
+class Workspaces:
+    """Those that no call has at the moment, each good for any program of a variant."""
+
+    def __init__(self, programs: Sequence[Program]) -> None:
+        self._arena_bytes = max(program.arena_bytes for program in programs)
+        self._pointers = max(
+            len(segment.inputs) + len(segment.outputs)
+            for program in programs
+            for segment in program.segments
+        )
+        self._idle: list[Workspace] = []
+
+    def take(self) -> Workspace:
+        """One for a call; it need not be given back."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Workspace(self._arena_bytes, self._pointers)
+
+    def give(self, workspace: Workspace) -> None:
+        """One whose call has ended."""
+        if len(self._idle) < IDLE_WORKSPACES:
+            self._idle.append(workspace)
+
+
+Values = list[Any]
+"""The arrays of a call by number; None for those that nothing has made yet."""
+
+
+class DeviceStep:
+    """A segment of machine code."""
+
+    def __init__(self, program: Program, index: int, shared: Code) -> None:
+        segment = program.segments[index]
+        specs = [program.values[number] for number in segment.outputs]
+        self.inputs = segment.inputs
+        self.outputs = segment.outputs
+        self._made = [(spec.shape or (), numpy_dtype(spec.dtype)) for spec in specs]
+        pointers = len(segment.inputs) + len(segment.outputs)
+        self._pack = struct.Struct(f"{CALL}{pointers}Q").pack_into
+        self._entry = shared.code.address + segment.entry
+        self._cores = segment.cores
+        self._run = RUN(shared.code.address + shared.run)
+        self._shared = shared
+
+    def run(self, values: Values, workspace: Workspace, cores: int) -> None:
+        """Call the code on at most `cores` cores; its outputs are new arrays."""
+        shared = self._shared
+        if cores > self._cores:
+            cores = self._cores
+        if cores > 1:
+            shared.team.grow(cores - 1, shared.code, shared.serve)
+        arrays = [values[index] for index in self.inputs]
+        for index, (shape, dtype) in zip(self.outputs, self._made, strict=True):
+            values[index] = array = np.empty(shape, dtype)
+            arrays.append(array)
+        call = workspace.call
+        self._pack(
+            workspace.block,
+            0,
+            self._entry,
+            workspace.arena,
+            shared.weights.address,
+            call + CALL_BYTES,
+            workspace.sync,
+            shared.team.address,
+            cores,
+            0,
+            *map(address, arrays),
+        )
+        self._run(call)
+
+
+class HostStep:
+    """A segment that is interpreted."""
+
+    def __init__(self, program: Program, index: int, graph: HostGraph) -> None:
+        segment = program.segments[index]
+        self._inputs = segment.inputs
+        self._outputs = segment.outputs
+        self._specs = [program.values[number] for number in segment.outputs]
+        self._graph = graph
+
+    def run(self, values: Values, workspace: Workspace, cores: int) -> None:
+        """Interpret the graph."""
+        made = self._graph.run([values[index] for index in self._inputs], self._specs)
+        for index, array in zip(self._outputs, made, strict=True):
+            values[index] = array
+
+
+class Plan:
+    """A program, ready to run any number of times, also at the same time."""
+
+    def __init__(
+        self,
+        program: Program,
+        shared: Code,
+        graph: Callable[[str], HostGraph],
+        workspaces: Workspaces,
+    ) -> None:
+        self._steps = [
+            HostStep(program, index, graph(segment.graph))
+            if segment.kind == "host"
+            else DeviceStep(program, index, shared)
+            for index, segment in enumerate(program.segments)
+        ]
+        self._values: Values = [_weight(spec, shared.weights) for spec in program.values]
+        self._inputs = program.inputs
+        self._shapes = [program.values[index].shape for index in program.inputs]
+        self._open = None in self._shapes
+        self._copied = _copied(program)
+        self._workspaces = workspaces
+
+    def accepts(self, arrays: Sequence[Array]) -> bool:
+        """Whether these inputs have the shapes of the program."""
+        shapes = [array.shape for array in arrays]
+        return shapes == self._shapes or (
+            self._open and all(a in (None, b) for a, b in zip(self._shapes, shapes, strict=True))
+        )
+
+    def run(self, inputs: Sequence[Array], cores: int) -> list[Array]:
+        """The outputs, arrays of their own. The workspace of a call that fails is left."""
+        values = self._values.copy()
+        for index, array in zip(self._inputs, inputs, strict=True):
+            values[index] = array
+        workspace = self._workspaces.take()
+        for step in self._steps:
+            step.run(values, workspace, cores)
+        self._workspaces.give(workspace)
+        return [values[index].copy() if copied else values[index] for index, copied in self._copied]
+
+
+def _weight(spec: ValueSpec, weights: Mapping) -> Array | None:
+    """A view of a weight in place, read-only; None for another value."""
+    if spec.offset is None:
+        return None
+    assert spec.shape is not None, "a weight has a known size"
+    dtype = numpy_dtype(spec.dtype)
+    size = int(np.prod(spec.shape)) * dtype.itemsize
+    part = weights.view()[spec.offset : spec.offset + size]
+    return np.frombuffer(part, dtype).reshape(spec.shape)
+
+
+def _copied(program: Program) -> list[tuple[int, bool]]:
+    """The outputs; copied are those that are inputs, weights or the same as one before."""
+    seen = {i for i, value in enumerate(program.values) if value.offset is not None}
+    seen.update(program.inputs)
+    copied = []
+    for index in program.outputs:
+        copied.append((index, index in seen))
+        seen.add(index)
+    return copied
