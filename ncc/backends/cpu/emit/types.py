@@ -23,10 +23,6 @@ _REGISTER = {
 }
 """The narrow floats are kept as their bits: they are stored and converted, never added."""
 
-SUPPORTED = frozenset(_REGISTER)
-"""The element types that kernels may use."""
-
-
 def element(dtype: DType) -> str:
     """The LLVM type of a value in a register."""
     return _REGISTER[dtype]
