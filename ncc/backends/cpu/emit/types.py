@@ -23,6 +23,7 @@ _REGISTER = {
 }
 """The narrow floats are kept as their bits: they are stored and converted, never added."""
 
+
 def element(dtype: DType) -> str:
     """The LLVM type of a value in a register."""
     return _REGISTER[dtype]
