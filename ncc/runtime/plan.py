@@ -6,7 +6,7 @@ import ctypes
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ncc.neff.format import PAGE, Program, ValueSpec, round_up
 from ncc.runtime.cores import Team
 from ncc.runtime.host import HostGraph
 from ncc.runtime.mapping import Mapping
-from ncc.runtime.tensors import Array, address, numpy_dtype
+from ncc.runtime.tensors import Array, addresses, numpy_dtype
 
 RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 """void run(struct call *call): docs/neff.md, "Cores"."""
@@ -41,7 +41,7 @@ class Code:
 class Workspace:
     """Memory of one call: the arena, on a page; zeroed bytes for barriers; the call and its io."""
 
-    __slots__ = ("arena", "block", "call", "sync")
+    __slots__ = ("arena", "block", "call", "io", "sync")
 
     def __init__(self, arena_bytes: int, pointers: int) -> None:
         length = round_up(arena_bytes, PAGE)
@@ -51,6 +51,7 @@ class Workspace:
         self.arena = buffer.ctypes.data + start
         self.sync = self.arena + length
         self.call = self.sync + SYNC_BYTES
+        self.io = self.call + CALL_BYTES
         self.block = buffer.data[start + length + SYNC_BYTES :]
 
 
@@ -88,13 +89,12 @@ class DeviceStep:
 
     def __init__(self, program: Program, index: int, shared: Code) -> None:
         segment = program.segments[index]
-        specs = [program.values[number] for number in segment.outputs]
-        self.inputs = segment.inputs
-        self.outputs = segment.outputs
-        self._made = [(spec.shape or (), numpy_dtype(spec.dtype)) for spec in specs]
-        pointers = len(segment.inputs) + len(segment.outputs)
-        self._pack = struct.Struct(f"{CALL}{pointers}Q").pack_into
+        specs = [(number, program.values[number]) for number in segment.outputs]
+        self._made = [(number, spec.shape or (), numpy_dtype(spec.dtype)) for number, spec in specs]
+        self._io = segment.inputs + segment.outputs
+        self._pack = struct.Struct(f"{CALL}{len(self._io)}Q").pack_into
         self._entry = shared.code.address + segment.entry
+        self._weights = shared.weights.address
         self._cores = segment.cores
         self._run = RUN(shared.code.address + shared.run)
         self._shared = shared
@@ -106,25 +106,22 @@ class DeviceStep:
             cores = self._cores
         if cores > 1:
             shared.team.grow(cores - 1, shared.code, shared.serve)
-        arrays = [values[index] for index in self.inputs]
-        for index, (shape, dtype) in zip(self.outputs, self._made, strict=True):
-            values[index] = array = np.empty(shape, dtype)
-            arrays.append(array)
-        call = workspace.call
+        for number, shape, dtype in self._made:
+            values[number] = np.empty(shape, dtype)
         self._pack(
             workspace.block,
             0,
             self._entry,
             workspace.arena,
-            shared.weights.address,
-            call + CALL_BYTES,
+            self._weights,
+            workspace.io,
             workspace.sync,
             shared.team.address,
             cores,
             0,
-            *map(address, arrays),
+            *addresses(values, self._io),
         )
-        self._run(call)
+        self._run(workspace.call)
 
 
 class HostStep:
@@ -162,17 +159,26 @@ class Plan:
         ]
         self._values: Values = [_weight(spec, shared.weights) for spec in program.values]
         self._inputs = program.inputs
-        self._shapes = [program.values[index].shape for index in program.inputs]
-        self._open = None in self._shapes
+        self._specs = [program.values[number] for number in program.inputs]
+        self._exact = [(numpy_dtype(spec.dtype), spec.shape) for spec in self._specs]
         self._copied = _copied(program)
         self._workspaces = workspaces
 
+    def takes(self, values: Sequence[object]) -> TypeGuard[Sequence[Array]]:
+        """Whether these are arrays that code may read as they are; not all that are, are seen."""
+        if len(values) != len(self._exact):
+            return False
+        for value, (dtype, shape) in zip(values, self._exact, strict=True):
+            if type(value) is not np.ndarray or value.dtype is not dtype:
+                return False
+            if value.shape != shape or not value.flags.carray:
+                return False
+        return True
+
     def accepts(self, arrays: Sequence[Array]) -> bool:
         """Whether these inputs have the shapes of the program."""
-        shapes = [array.shape for array in arrays]
-        return shapes == self._shapes or (
-            self._open and all(a in (None, b) for a, b in zip(self._shapes, shapes, strict=True))
-        )
+        pairs = zip(self._specs, arrays, strict=True)
+        return all(spec.shape in (None, array.shape) for spec, array in pairs)
 
     def run(self, inputs: Sequence[Array], cores: int) -> list[Array]:
         """The outputs, arrays of their own. The workspace of a call that fails is left."""

@@ -114,8 +114,12 @@ class Model:
         executable = self._executable
         if executable is None:
             raise NccError("closed", "the model was closed", exit=ExitCode.USAGE)
-        arrays = self._signature.bind(given, named)
         count = self.cores if cores is None else core_count(cores, "cores")
+        values = self._signature.in_order(given, named) if named else given
+        for plan in executable.plans:
+            if plan.takes(values):
+                return executable.run(plan, values, count)
+        arrays = self._signature.bind(values)
         for plan in executable.plans:
             if plan.accepts(arrays):
                 return executable.run(plan, arrays, count)

@@ -70,19 +70,19 @@ class Signature:
         hint = f"the model is {self}"
         return NccError("signature", message, exit=ExitCode.USAGE, hint=hint)
 
-    def bind(self, given: Sequence[ArrayLike], named: Mapping[str, ArrayLike]) -> list[Array]:
-        """One array per input, from positional and named arguments; dense, native byte order.
+    def bind(self, values: Sequence[ArrayLike]) -> list[Array]:
+        """One array per input, in order; dense, native byte order.
 
-        An array that is so already is not copied. NccError (usage) for a wrong name, count,
-        dtype, rank, or size of an axis that the signature fixes.
+        An array that is so already is not copied. NccError (usage) for a wrong count, dtype,
+        rank, or size of an axis that the signature fixes.
         """
-        values = self._in_order(given, named)
-        pairs = zip(self.inputs, self._dtypes, values, strict=True)
+        pairs = zip(self.inputs, self._dtypes, self.in_order(values, {}), strict=True)
         return [self._tensor(spec, dtype, value) for spec, dtype, value in pairs]
 
-    def _in_order(
+    def in_order(
         self, given: Sequence[ArrayLike], named: Mapping[str, ArrayLike]
     ) -> list[ArrayLike]:
+        """A value per input, from positional and named arguments; NccError (usage)."""
         names = [spec.name for spec in self.inputs]
         if len(given) > len(names):
             raise self.wrong(f"{len(given)} inputs given, the model has {len(names)}")
@@ -123,12 +123,12 @@ def dense(array: Array) -> Array:
     return array if flags.c_contiguous and flags.aligned else array.copy(order="C")
 
 
-def address(array: Array) -> int:
-    """Where the elements of a dense array are."""
+def addresses(arrays: Sequence[Any], wanted: Iterable[int]) -> list[int]:
+    """Where the elements of the dense arrays with these indices are."""
     try:
-        return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]  # a buffer to numpy's stubs from 3.12 on
-    except (TypeError, ValueError):  # read-only, empty, or of a type that buffers lack
-        return array.ctypes.data
+        return [addressof(c_char.from_buffer(arrays[index])) for index in wanted]
+    except (TypeError, ValueError):  # one is read-only, empty, or of a type that buffers lack
+        return [arrays[index].ctypes.data for index in wanted]
 
 
 def matches(shape: tuple[int, ...], spec: tuple[int | str, ...]) -> bool:
