@@ -3,25 +3,32 @@
     bundle = ncc.compile("model.onnx")
     model = ncc.load("model.neff")
 
-Importing it, and loading a bundle, needs numpy and msgpack alone; the compiler is imported when
-`ncc.compile` is first used.
+What a name needs is imported when it is first used: for `load`, numpy and msgpack alone.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from ncc.diagnostics import NccError
-from ncc.runtime.session import Model, load
+
+if TYPE_CHECKING:
+    from ncc.compiler import compile
+    from ncc.runtime.session import Model, load
 
 __version__ = "0.1.0"
 
 __all__ = ["Model", "NccError", "__version__", "compile", "load"]
 
+_HOMES = {
+    "Model": "ncc.runtime.session",
+    "compile": "ncc.compiler",
+    "load": "ncc.runtime.session",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "compile":
-        from ncc.compiler import compile
-
-        return compile
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'ncc' has no attribute '{name}'")

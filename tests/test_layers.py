@@ -39,7 +39,7 @@ FLEET = ("ncc.diagnostics", "ncc.options", "ncc.neff", "ncc.runtime")
 FLEET_THIRD_PARTY = {"ncc.neff": {"msgpack"}, "ncc.runtime": {"msgpack", "numpy"}}
 
 LAZY = {
-    ("ncc", "ncc.compiler"): "a machine that runs bundles has no compiler to import",
+    ("ncc.cli", "ncc.cli.process"): "interrupts must be held back before anything is imported",
     ("ncc.cli.verify", "ncc.ir"): "only a bundle with a host segment has a graph to read",
     ("ncc.runtime.host", "ncc.ir"): "only a bundle with a host segment needs the interpreter",
     ("ncc.runtime.tensors", "ml_dtypes"): "without it, types that numpy lacks are arrays of bits",

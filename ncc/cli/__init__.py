@@ -4,6 +4,16 @@ A command is the file of its name, imported when it is used, so that `ncc run` o
 needs no compiler. `process` turns every failure into an error on stderr and an exit code.
 """
 
-from ncc.cli.process import main
+from __future__ import annotations
 
-__all__ = ["main"]
+from typing import NoReturn
+
+from ncc.cli.interrupts import hold
+
+
+def main() -> NoReturn:
+    """Run the command of this process and exit; interrupts wait until they can be answered."""
+    hold()
+    from ncc.cli.process import main as run_and_exit
+
+    run_and_exit()

@@ -7,6 +7,7 @@ import importlib
 import click
 
 from ncc import __version__
+from ncc.cli.interrupts import held
 
 COMMANDS = {
     "compile": "Compile an ONNX model into a bundle.",
@@ -32,7 +33,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"ncc.cli.{cmd_name.replace('-', '_')}")
+        with held():
+            module = importlib.import_module(f"ncc.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

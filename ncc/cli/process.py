@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from types import FrameType
 from typing import NoReturn
 
 import click
 
 from ncc.cli.failures import report
 from ncc.cli.group import group
+from ncc.cli.interrupts import listen, treat_termination_as_interrupt
 from ncc.diagnostics import ExitCode
 
 
 def main() -> NoReturn:
     """Run the command of this process and exit."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    treat_termination_as_interrupt()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names may have what it cannot encode
     code = run(sys.argv[1:])
@@ -33,6 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     A reader that closes its end of our output early has what it wanted: that is no failure.
     """
     try:
+        listen()
         with group.make_context("ncc", list(arguments)) as context:
             group.invoke(context)
     except click.exceptions.Exit as done:
@@ -42,11 +42,6 @@ def run(arguments: Sequence[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:
         return report(error, arguments)
     return ExitCode.OK
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """What ctrl-C does: everything unfinished is cleaned up on the way out."""
-    raise KeyboardInterrupt
 
 
 def _finish_output() -> None:

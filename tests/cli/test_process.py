@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ncc.cli.interrupts import SIGNALS, held, treat_termination_as_interrupt
 from ncc.neff.reader import open_bundle
 from tests.cli.command_line import (
     DIGITS,
@@ -115,6 +116,20 @@ def test_a_killed_compilation_leaves_no_partial_bundle(
     assert again.code == 0
     check_bundle(job.bundle)
     assert list(job.folder.iterdir()) == [job.bundle]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_interrupt_waits_for_imports_to_end(number: signal.Signals) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    treat_termination_as_interrupt()
+    reached = False
+    try:
+        with pytest.raises(KeyboardInterrupt), held():
+            os.kill(os.getpid(), number)
+            reached = True
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert reached
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(model: Path, tmp_path: Path) -> None:
