@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import ncc
+from ncc import load
 
 Array = npt.NDArray[Any]
 
@@ -57,7 +57,7 @@ def show(images: Array, guesses: Array, labels: Array) -> None:
 def main() -> None:
     compile_model()
     start = time.perf_counter()
-    model = ncc.load(str(BUNDLE))
+    model = load(BUNDLE)
     loaded = time.perf_counter() - start
     with np.load(IMAGES) as stored:
         images, labels = stored["image"], stored["label"]
