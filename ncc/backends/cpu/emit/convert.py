@@ -1,7 +1,7 @@
 """Conversions between element types, equal to `ncc.ir.scalar.cast` bit for bit (NaNs stay NaNs).
 
-Rounding to bf16 is done with integers on every target: the instruction of AVX512-BF16 takes
-subnormal numbers for zeros.
+The one exception: targets with AVX512-BF16 round to bf16 in one instruction, which takes
+subnormal numbers for zeros of their sign (docs/precision.md).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from ncc.backends.cpu.emit.code import Code, Value, literal
 from ncc.backends.cpu.emit.types import element
+from ncc.backends.cpu.target import Target
 from ncc.ir.types import DType
 
 _NARROW = {DType.f16, DType.bf16}
@@ -23,12 +24,15 @@ def bitcast(code: Code, x: Value, to: DType) -> Value:
     return x if x.element == kind else code.convert("bitcast", x, kind)
 
 
-def convert(code: Code, x: Value, source: DType, to: DType) -> Value:
+def convert(code: Code, x: Value, source: DType, to: DType, target: Target) -> Value:
     """`x`, of element type `source`, as `to`."""
     if source is to:
         return x
     if source in _NARROW:
-        return convert(code, widen(code, x, source), DType.f32, to)
+        return convert(code, widen(code, x, source), DType.f32, to, target)
+    if to is DType.bf16 and target.has_bf16_dot:
+        single = _to_wide_float(code, x, source, "float")
+        return code.convert("bitcast", code.convert("fptrunc", single, "bfloat"), "i16")
     if to in _NARROW or to is DType.tf32:
         return _narrow(code, x, source, to)
     if to is DType.bool:
@@ -68,11 +72,11 @@ def _narrow(code: Code, x: Value, source: DType, to: DType) -> Value:
     if to is DType.f16:
         return code.convert("bitcast", code.convert("fptrunc", single, "half"), "i16")
     if to is DType.bf16:
-        return round_bf16(code, single)
+        return _round_bf16(code, single)
     return _round_tf32(code, single)
 
 
-def round_bf16(code: Code, x: Value) -> Value:
+def _round_bf16(code: Code, x: Value) -> Value:
     """f32 to the bits of bf16, to nearest even."""
     rounded = code.binary("lshr", _rounded_bits(code, x, drop=16), _lanes(x, 16))
     quiet = code.select(code.compare("fcmp uno", x, x), _lanes(x, 0x7FC0), rounded)

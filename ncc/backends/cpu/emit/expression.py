@@ -16,6 +16,7 @@ from ncc.backends.cpu.emit.environment import Environment, Lanes
 from ncc.backends.cpu.emit.index import IndexEmitter
 from ncc.backends.cpu.emit.types import constant
 from ncc.backends.cpu.loops import Apply, Const, Convert, Expr, Load, Local, Var
+from ncc.backends.cpu.target import Target
 from ncc.ir.types import DType
 
 
@@ -28,8 +29,10 @@ class Expressions:
         environment: Environment,
         index: IndexEmitter,
         load: Callable[[Load, int], Value],
+        target: Target,
     ) -> None:
         self._code = code
+        self._target = target
         self._environment = environment
         self._index = index
         self._load = load
@@ -114,7 +117,7 @@ class Expressions:
                 x = self._known(expr.x, width)
                 if expr.bits:
                     return bitcast(self._code, x, expr.dtype)
-                return convert(self._code, x, expr.x.dtype, expr.dtype)
+                return convert(self._code, x, expr.x.dtype, expr.dtype, self._target)
             case Apply():
                 return self._apply(expr, width)
         raise AssertionError(f"unknown expression {expr}")

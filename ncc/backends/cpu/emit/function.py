@@ -44,7 +44,9 @@ class FunctionEmitter:
         self.indices = Indices(kernel)
         self.index = IndexEmitter(self.code, self.environment, self.indices)
         self.memory = Memory(self.code, self.environment, self.index)
-        self.expressions = Expressions(self.code, self.environment, self.index, self.memory.load)
+        self.expressions = Expressions(
+            self.code, self.environment, self.index, self.memory.load, target
+        )
         self.index.expressions = self.memory.expressions = self.expressions
         self._assigned = {stmt.local for stmt in walk(kernel.body) if isinstance(stmt, Assign)}
         self.core, self.cores = Value("%core", "i64"), Value("%cores", "i64")
