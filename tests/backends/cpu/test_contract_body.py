@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ncc.backends.cpu.codegen import listing
 from ncc.backends.cpu.emit.kernel import emit_kernel
 from ncc.backends.cpu.loops import (
     Assign,
@@ -24,7 +25,8 @@ from ncc.backends.cpu.loops import (
     Store,
     apply,
 )
-from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.target import TARGETS, Target
+from ncc.backends.cpu.tiles import Tiling
 from ncc.ir.op import Array
 from ncc.ir.types import DType
 from tests.backends.cpu.contractions import Sum, draw, matmul
@@ -117,6 +119,12 @@ def silu_to_bf16(sums: Sum) -> tuple[Buffers, Stmts]:
     return (out,), (Store(out, sums.place, MATH.cast(value, DType.bf16)),)
 
 
+def gelu(sums: Sum) -> tuple[Buffers, Stmts]:
+    out = sums.buffer("out", DType.f32)
+    value = (apply("erf", sums.acc * 0.70710677) + 1.0) * (sums.acc * 0.5)
+    return (out,), (Store(out, sums.place, value),)
+
+
 CASES = {
     "bias and relu": Case(bias_relu, lambda x, bias: np.maximum(x + bias, 0)),
     "scale of the row": Case(scale_of_the_row, lambda x, scale: x * scale[:, None], slope=4.0),
@@ -160,6 +168,14 @@ def test_a_residual_may_be_overwritten_by_the_result() -> None:
     both = before.copy()
     load_kernel(problem.kernel, target)(problem.a, problem.b, both, both)
     assert np.all(abs(both - before - problem.exact) <= problem.bound + 1e-6)
+
+
+def test_sums_stay_in_registers_whatever_the_body_needs() -> None:
+    target = TARGETS["x86-64-v4"]
+    problem = matmul(27, 96, 64, DType.f32, target, body=gelu, tile=Tiling(9, 48, 1))
+    lines = listing(problem.kernel, target).splitlines()
+    products = [number for number, line in enumerate(lines) if "vfmadd231ps" in line][:27]
+    assert not any("(%rsp)" in line for line in lines[products[0] : products[-1]])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import Unit, unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
 from ncc.backends.cpu.loops import Contract
+from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import cut_rows, partial_sums
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class VectorTiles(TileEmitter):
         walk, cursor = self.walk(start, turn, rows, unrolled=parts)
         places = tuple(self.row_start(row) for row in range(rows))
         sums = Sums(self._unit, self.depth, places, vectors, walk)
+        _empty_registers(self.fn.code, self.fn.target)
         self._finish.piece(sums.emit(self.fn.code, cursor), columns)
 
 
@@ -84,6 +86,20 @@ class Sums:
                 unit.multiply_add(code, total, a, b) for total, b in zip(row, row_of_b, strict=True)
             ]
         return found
+
+
+def _empty_registers(code: Code, target: Target) -> None:
+    """Nothing is kept in a vector register from before here.
+
+    LLVM would rather hold the constants of a long body there, and the sums on the stack.
+    """
+    stem = _REGISTERS[target.triple.partition("-")[0]]
+    names = ",".join(f"~{{{stem}{number}}}" for number in range(target.registers))
+    code.append(f'call void asm sideeffect "", "{names}"()')
+
+
+_REGISTERS = {"x86_64": "xmm", "aarch64": "v"}
+"""What LLVM calls vector registers, whatever part of them is meant."""
 
 
 def _parts(values: Carried, count: int) -> list[Carried]:
