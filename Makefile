@@ -11,7 +11,8 @@ COMPILE_LOCK := uv pip compile pyproject.toml --python-version 3.11 \
     --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-annotate \
     --no-emit-index-url --quiet
 
-.PHONY: demo test lint check format bless bench networks size lock clean
+.PHONY: demo test lint check format bless bench bench-quick bench-kernels bench-scale networks \
+    size lock clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -35,8 +36,14 @@ bless: $(READY)
 
 networks: $(NETWORKS)/made
 
+# Half an hour on a quiet machine; tables to stdout, every time to the JSON file.
 bench: $(READY_BENCH) $(NETWORKS)/made
-	$(BIN)/python bench/peers.py $(NETWORKS) --cores 1 2 --json build/bench.json
+	$(BIN)/python bench/peers.py --json build/bench.json
+
+# Less than two minutes, and only as good as that.
+bench-quick: $(READY_BENCH) $(NETWORKS)/made
+	$(BIN)/python bench/peers.py mobilenetv2 minilm yunet-n-dynamic magika-v3.3 ultraface-rfb320 \
+	    --starts 2 --rounds 3 --seconds 0.05 --json build/bench-quick.json
 
 size: $(READY)
 	$(BIN)/python .ci/size.py

@@ -1,60 +1,56 @@
-"""Time ncc beside other engines: `python bench/peers.py MODEL_OR_FOLDER ... [--json FILE]`.
+"""Time ncc beside other engines: `python bench/peers.py [NAME_OR_FILE ...] [--json FILE]`.
 
-Prints a markdown table of medians in milliseconds and of their ratios.
+Bundles are made first, by the command line. Then each engine runs in processes of its own, in
+turns. Prints tables in markdown: medians and ratios; start, memory and size.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from engines import ENGINES, Job
-from inputs import seeded_inputs
-from turns import Effort, Result, compete
+import cases
+import report
+from bundles import Built, build
+from cases import Case
+from engines import ENGINES
+from messages import Effort, Job
+from processes import CommandError
+from report import Row
+from turns import Result, compete
 
-SUBJECT = "ncc"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model on a number of cores: what each engine, by its name, did."""
-
-    model: str
-    cores: int
-    results: Mapping[str, Result]
+BUNDLES = cases.ROOT / "build" / "bench"
 
 
 def main() -> None:
     arguments = parser().parse_args()
-    effort = Effort(arguments.rounds, arguments.seconds)
     engines = arguments.engine or list(ENGINES)
-    rows = []
-    for path in model_files(arguments.models):
-        inputs = seeded_inputs(path, dict(arguments.dim))
-        for cores in arguments.cores:
-            job = Job(path, dict(arguments.dim), inputs, cores)
-            rows.append(Row(path.stem, cores, compete(job, engines, effort)))
-            report_failures(rows[-1])
-    sys.stdout.write("\n".join(table(rows, engines)) + "\n")
-    if arguments.json:
-        arguments.json.write_text(json.dumps([as_json(row) for row in rows], indent=1) + "\n")
+    effort = Effort(arguments.starts, arguments.rounds, arguments.seconds)
+    rows: list[Row] = []
+    for case in chosen(arguments):
+        for row in timed(case, engines, arguments.cores, effort):
+            rows.append(row)
+            sys.stderr.write(f"{report.progress(row)}\n")
+            if arguments.json:
+                arguments.json.write_text(json.dumps(report.as_json(rows, engines), indent=1))
+    sys.stdout.write("\n".join(report.markdown(rows, engines)) + "\n")
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description="Time ncc beside other engines.")
-    made.add_argument("models", nargs="+", type=Path, help="ONNX files, or folders of them")
+    made.add_argument("names", nargs="*", help=f"ONNX files, or of {', '.join(cases.known())}")
     made.add_argument(
         "--engine", action="append", choices=list(ENGINES), help="only this one; may repeat"
     )
-    made.add_argument("--cores", type=int, nargs="+", default=[1], help="such as 1 2")
+    made.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="such as 1 2")
     made.add_argument(
         "--dim", type=binding, action="append", default=[("batch", 1)], metavar="NAME=SIZE"
     )
+    made.add_argument("--batch", type=int, nargs="+", default=[1], help="of the networks")
+    made.add_argument("--starts", type=int, default=Effort.starts, help="of each engine")
     made.add_argument("--rounds", type=int, default=Effort.rounds)
     made.add_argument("--seconds", type=float, default=Effort.seconds, help="of one turn")
     made.add_argument("--json", type=Path, help="also write every time to this file")
@@ -67,53 +63,44 @@ def binding(text: str) -> tuple[str, int]:
     return name, int(size)
 
 
-def model_files(paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        yield from sorted(path.glob("*.onnx")) if path.is_dir() else [path]
+def chosen(arguments: argparse.Namespace) -> Iterator[Case]:
+    """The cases named on the command line, by default all that there are."""
+    for name in arguments.names or cases.known():
+        if name in cases.known():
+            yield from cases.named(name, tuple(arguments.batch))
+        else:
+            yield cases.from_file(Path(name), dict(arguments.dim))
 
 
-def report_failures(row: Row) -> None:
-    for name, result in row.results.items():
-        if result.error:
-            sys.stderr.write(f"{row.model}, {name}: {result.error}\n")
+def timed(
+    case: Case, engines: Sequence[str], cores: Sequence[int], effort: Effort
+) -> Iterator[Row]:
+    """One row for each number of cores."""
+    built, failed = bundles(case, engines)
+    files = {name: str(bundle.path) for name, bundle in built.items()}
+    running = [name for name in engines if name not in failed]
+    for count in cores:
+        jobs = [
+            Job(name, files.get(name, str(case.model)), case.dims, case.inputs, count)
+            for name in running
+        ]
+        yield Row(case.name, case.group, count, {**compete(jobs, effort), **failed}, built)
 
 
-def table(rows: Iterable[Row], engines: list[str]) -> Iterator[str]:
-    """Markdown: medians of each engine, then the subject's spread and agreement with the
-    reference, and how many times faster than each peer it is.
-    """
-    peers = [engine for engine in engines if engine != SUBJECT]
-    titles = ["model", "cores", *(f"{engine} ms" for engine in engines)]
-    if SUBJECT in engines:
-        titles += ["p99/p50", "cosine", *(f"x {peer}" for peer in peers)]
-    yield f"| {' | '.join(titles)} |"
-    yield "| --- |" + " ---: |" * (len(titles) - 1)
-    for row in rows:
-        cells = [row.model, str(row.cores), *(f"{row.results[name].p50:.2f}" for name in engines)]
-        if SUBJECT in engines:
-            subject = row.results[SUBJECT]
-            cells += [f"{subject.p99 / subject.p50:.2f}", f"{subject.cosine:.5f}"]
-            cells += [f"{row.results[peer].p50 / subject.p50:.2f}" for peer in peers]
-        yield f"| {' | '.join(cells)} |"
-
-
-def as_json(row: Row) -> dict[str, object]:
-    engines = {
-        name: {
-            "p50_ms": finite(result.p50),
-            "p99_ms": finite(result.p99),
-            "cosine": finite(result.cosine),
-            "error": result.error,
-            "times_ms": result.times,
-        }
-        for name, result in row.results.items()
-    }
-    return {"model": row.model, "cores": row.cores, "engines": engines}
-
-
-def finite(number: float) -> float | None:
-    """JSON has no word for what is not a number but null."""
-    return number if math.isfinite(number) else None
+def bundles(case: Case, engines: Sequence[str]) -> tuple[dict[str, Built], dict[str, Result]]:
+    """The bundle of each engine that runs one, and those that could not be made."""
+    built: dict[str, Built] = {}
+    failed: dict[str, Result] = {}
+    for name in engines:
+        options = ENGINES[name].compile
+        if options is None:
+            continue
+        path = BUNDLES / f"{case.name.replace(' ', '-')}.{name}.neff"
+        try:
+            built[name] = build(case.model, path, dims=case.dims, options=options)
+        except CommandError as error:
+            failed[name] = Result(error=str(error))
+    return built, failed
 
 
 if __name__ == "__main__":

@@ -5,42 +5,42 @@ machine. While one is timed the others wait for their turn, asleep.
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
+import pickle
+import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engines import ENGINES, Array, Job, Outputs, Run
+from engines import ENGINES
+from messages import Array, Effort, First, Job, Outputs
 
+PLAYER = Path(__file__).with_name("player.py")
 REFERENCE = "onnxruntime"
-WARM_UP_RUNS = 3
 REST_SECONDS = 0.05
 """Between turns, for the threads of the last engine to stop spinning."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How long to measure: turns of each engine, and the least time and runs of a turn."""
-
-    rounds: int = 7
-    seconds: float = 0.5
-    runs: int = 3
+WARM_UP = Effort(seconds=0.0)
 
 
 @dataclass(frozen=True)
 class Result:
     """Times of all runs of one engine in milliseconds, or why there are none.
 
-    `cosine` is the similarity of its outputs to the reference's.
+    `cosine` is the similarity of its outputs to the reference's; `start` the median seconds from
+    the start of a process to its first output; `resident` its bytes of memory then, `private`
+    those of them that a second process adds.
     """
 
     times: tuple[float, ...] = ()
     cosine: float = math.nan
+    start: float = math.nan
+    resident: int = 0
+    private: int = 0
     error: str = ""
 
     @property
@@ -59,54 +59,101 @@ class Result:
 class Player:
     """One engine in its own process, limited to the first `job.cores` cores."""
 
-    def __init__(self, engine: str, job: Job) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.engine = engine
+    def __init__(self, job: Job) -> None:
+        self.engine = job.engine
         self.times: list[float] = []
-        self.outputs: Outputs = []
+        self.starts: list[float] = []
+        self.first: First | None = None
         self.error = ""
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, engine, job), daemon=True)
-        self._process.start()
-        theirs.close()
-        self.outputs = self._receive() or []
+        self._job = job
+
+    @property
+    def outputs(self) -> Outputs:
+        return self.first.outputs if self.first else []
+
+    def start(self) -> None:
+        """Begin a process and wait for its first output."""
+        begin = time.monotonic()
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen([sys.executable, PLAYER], stdin=pipe, stdout=pipe)
+        first = self._ask(self._job)
+        if isinstance(first, First):
+            self.first = first
+            self.starts.append(first.ready - begin)
+
+    def restart(self) -> None:
+        """Another process in the place of this one, which ends only after its first output."""
+        if not self.error:
+            before = self._process
+            self.start()
+            before.communicate()
 
     def turn(self, effort: Effort) -> None:
         """Run for one turn and keep the times; nothing once the engine has failed."""
-        if not self.error:
-            self._connection.send(effort)
-            self.times += self._receive() or []
+        if ENGINES[self.engine].timed:
+            self.times += self._ask(effort) or []
             time.sleep(REST_SECONDS)
 
-    def stop(self) -> None:
-        self._connection.close()
-        self._process.join()
+    def warm_up(self) -> None:
+        """A turn that does not count."""
+        self.turn(WARM_UP)
+        self.times.clear()
 
-    def _receive(self) -> list[Any] | None:
-        """The next answer; None, with the error kept, when it is a failure."""
+    def stop(self) -> None:
+        self._process.communicate()
+
+    def result(self, reference: Outputs) -> Result:
+        """What there is to say of the engine."""
+        if self.first is None or self.error:
+            return Result(error=self.error)
+        return Result(
+            tuple(self.times),
+            cosine(self.outputs, reference),
+            statistics.median(self.starts),
+            self.first.resident_bytes,
+            self.first.private_bytes,
+        )
+
+    def _ask(self, question: Job | Effort) -> Any:
+        """The answer; None, with the error kept, when it is a failure."""
+        if self.error:
+            return None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
-            answer = self._connection.recv()
-        except EOFError:
-            self._process.join()
-            answer = f"the process ended with code {self._process.exitcode}"
+            pickle.dump(question, self._process.stdin)
+            self._process.stdin.flush()
+            answer = pickle.load(self._process.stdout)
+        except (EOFError, BrokenPipeError):
+            answer = f"the process ended with code {self._process.wait()}"
         if isinstance(answer, str):
             self.error = answer
             return None
-        return list(answer)
+        return answer
 
 
-def compete(job: Job, engines: Sequence[str], effort: Effort) -> dict[str, Result]:
-    """Time `engines` on one job, in rounds of one turn each."""
-    players = [Player(engine, job) for engine in engines]
+def compete(jobs: Sequence[Job], effort: Effort) -> dict[str, Result]:
+    """Time the engines of `jobs`: processes started, then rounds of one turn each."""
+    players = [Player(job) for job in jobs]
+    for player in players:
+        player.start()
+    for _ in range(effort.starts - 1):
+        for player in players:
+            player.restart()
+    for player in players:
+        player.warm_up()
     for _ in range(effort.rounds):
         for player in players:
             player.turn(effort)
     for player in players:
         player.stop()
+    return results(players)
+
+
+def results(players: Sequence[Player]) -> dict[str, Result]:
+    """By engine, each compared to the reference where that took part."""
     reference = next((player.outputs for player in players if player.engine == REFERENCE), [])
-    return {
-        p.engine: Result(tuple(p.times), cosine(p.outputs, reference), p.error) for p in players
-    }
+    return {player.engine: player.result(reference) for player in players}
 
 
 def cosine(outputs: Outputs, reference: Outputs) -> float:
@@ -117,37 +164,3 @@ def cosine(outputs: Outputs, reference: Outputs) -> float:
 def _cosine(a: Array, b: Array) -> float:
     x, y = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
     return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
-
-
-def _serve(connection: Connection, engine: str, job: Job) -> None:
-    """The child: load, answer with the outputs, then with the times of each turn asked for."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job.cores])
-    try:
-        run = ENGINES[engine](job)
-        outputs = [run() for _ in range(WARM_UP_RUNS)][-1]
-    except Exception as error:  # any failure of a peer is its row in the table
-        connection.send(f"{type(error).__name__}: {error}")
-        return
-    connection.send(outputs)
-    while (effort := _next(connection)) is not None:
-        connection.send(_timed(run, effort))
-
-
-def _next(connection: Connection) -> Effort | None:
-    try:
-        effort = connection.recv()
-    except EOFError:
-        return None
-    assert isinstance(effort, Effort)
-    return effort
-
-
-def _timed(run: Run, effort: Effort) -> list[float]:
-    """Milliseconds of each run of a turn."""
-    times: list[float] = []
-    end = time.perf_counter() + effort.seconds
-    while len(times) < effort.runs or time.perf_counter() < end:
-        start = time.perf_counter()
-        run()
-        times.append((time.perf_counter() - start) * 1e3)
-    return times
