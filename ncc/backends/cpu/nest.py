@@ -10,25 +10,22 @@ a row of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ncc.backends.cpu.builder import Call, KernelBuilder
 from ncc.backends.cpu.evaluate import MATH, Evaluator, Scope, widen
 from ncc.backends.cpu.loops import (
-    Assign,
     Const,
     Expr,
     For,
     Kind,
-    Let,
-    Local,
     Role,
     Stmt,
-    apply,
 )
 from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions, join_axes
+from ncc.backends.cpu.sweep import reduction, sweep
 from ncc.backends.cpu.views import View
 from ncc.backends.cpu.windows import Window, window_of
 from ncc.diagnostics import Locs
@@ -246,16 +243,14 @@ class _Nest:
         op = node.op
         assert isinstance(op, Reduce)
         dtype = node.result.tensor.dtype
-        local = Local(self.names("r"), dtype.compute)
-        scope.stmts.append(Let(local, Const(op.initial(dtype.compute), dtype.compute)))
+        initial = Const(op.initial(dtype.compute), dtype.compute)
 
-        def combine(inner: Scope) -> None:
-            value = widen(evaluator.value(node.operands[0], inner))
-            inner.stmts.append(Assign(local, apply(op.combine, local, value)))
+        def term(inner: Scope) -> Expr:
+            return widen(evaluator.value(node.operands[0], inner))
 
-        self._sweep(scope, rows, vector, combine, ((local, op.combine),))
+        total = reduction(scope, rows, vector, self.names, op.combine, initial, term)
         evaluator.end_sweep()
-        scope.known[node.result] = MATH.cast(local, dtype)
+        scope.known[node.result] = MATH.cast(total, dtype)
 
     def _store(
         self, evaluator: Evaluator, scope: Scope, rows: list[Loop], vector: Loop | None
@@ -274,27 +269,7 @@ class _Nest:
                 inner.stmts.append(operand.store(inner.at, found))
 
         if whole:
-            self._sweep(scope, rows, vector, write, ())
-
-    def _sweep(
-        self,
-        scope: Scope,
-        rows: list[Loop],
-        vector: Loop | None,
-        write: Callable[[Scope], None],
-        reduce: tuple[tuple[Local, str], ...],
-    ) -> None:
-        """Loops over the row around what `write` puts into the innermost scope."""
-        variables = [self.names.var() for _ in rows]
-        inner = Scope(dict(zip(rows, variables, strict=True)), scope)
-        write(inner)
-        body = tuple(inner.stmts)
-        for loop, var in reversed(list(zip(rows, variables, strict=True))):
-            if loop is vector:
-                body = (For(var, loop.extent, body, Kind.vector, reduce),)
-            else:
-                body = (For(var, loop.extent, body),)
-        scope.stmts += body if all(loop.extent for loop in rows) else ()
+            sweep(scope, rows, vector, self.names, write)
 
 
 def _domain(body: Graph, outputs: Sequence[View]) -> tuple[int, ...]:
