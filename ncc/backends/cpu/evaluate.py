@@ -35,6 +35,12 @@ class Scope:
         self.stmts: list[Stmt] = []
         self.known: dict[Value, Expr] = {}
 
+    def beside(self, at: Mapping[Loop, Expr]) -> Scope:
+        """A scope for another index, whose statements go to this block as well."""
+        found = Scope(at, self)
+        found.stmts = self.stmts
+        return found
+
     def find(self, value: Value) -> Expr | None:
         """The expression of `value`, if this block or one around it has it."""
         scope: Scope | None = self

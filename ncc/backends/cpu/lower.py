@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ncc.backends.cpu.borders import fill_border
 from ncc.backends.cpu.builder import Call
+from ncc.backends.cpu.depthwise import is_depthwise
 from ncc.backends.cpu.layout import (
     Layout,
     assign,
@@ -22,9 +23,9 @@ from ncc.backends.cpu.products import Product, conv_product, matmul_product, pro
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides
 from ncc.backends.cpu.weights import WeightTable
-from ncc.backends.cpu.windows import is_depthwise
 from ncc.diagnostics import Locs
-from ncc.ir.graph import Graph, Node, Value
+from ncc.ir.graph import Builder, Graph, Node, Value
+from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.concat import Concat
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.fused import Fused
@@ -126,7 +127,7 @@ class _Lowering:
             return
         value = Value(TensorType(source.dtype, source.shape))
         body = Graph("copy", [value], [], [value])
-        self.calls.append(nest(body, [source], [into], self.target.lanes, locs))
+        self.calls.append(nest(body, [source], [into], self.target, locs))
 
     def _border(
         self, whole: View, low: Sequence[int], high: Sequence[int], value: float, locs: Locs
@@ -170,9 +171,8 @@ class _Lowering:
         if root is None or is_depthwise(root):
             inputs = [self._nest_input(node, value, root) for value in node.operands]
             outputs = [self._storage(value) for value in node.results]
-            self.calls.append(
-                nest(op.body, inputs, outputs, self.target.lanes, node.locs, _flops(node))
-            )
+            call = nest(op.body, inputs, outputs, self.target, node.locs, _flops(node))
+            self.calls.append(call)
         else:
             self._product(node, op, root)
 
@@ -182,9 +182,10 @@ class _Lowering:
         assert isinstance(root.op, Conv)
         if value is outer_operand(node, root.operands[0]):
             return self._padded(value, root.op, node.locs)
-        filters = value is outer_operand(node, root.operands[1]) and value in self.constant
-        rank = value.tensor.rank
-        return self.table.view(value, (*range(2, rank), 1, 0)) if filters else self._view(value)
+        if value is outer_operand(node, root.operands[1]) and value in self.constant:
+            wide = Builder()(Cast(value.tensor.dtype.compute), value)
+            return self.table.view(wide, (*range(2, value.tensor.rank), 1, 0))
+        return self._view(value)
 
     def _padded(self, value: Value, op: Conv, locs: Locs) -> View:
         """`value` with channels of stride 1 and the convolution's zeros around it."""

@@ -1,4 +1,4 @@
-"""Kernels without products: elementwise chains, gathers, rows with reductions, windows.
+"""Kernels without products: elementwise chains, gathers, rows with reductions.
 
 A nest runs over the domain, the shape of the largest value in the body. Axes that a reduction
 sums are `row` axes; the others are `outer`. Each reduction is one sweep over the row; what
@@ -24,18 +24,24 @@ from ncc.backends.cpu.loops import (
     Role,
     Stmt,
 )
-from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions, join_axes
+from ncc.backends.cpu.schedule import (
+    PARALLEL,
+    equal_parts,
+    loops_over,
+    take_shared,
+    vector_loop,
+)
+from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions
 from ncc.backends.cpu.sweep import reduction, sweep
+from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import View
-from ncc.backends.cpu.windows import Window, window_of
+from ncc.backends.cpu.window_nest import window_nest, window_of
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.op import Elementwise
 from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.reduce import Reduce
 
-PARALLEL = 64
-"""Iterations of the parallel loop that are enough to share among the cores evenly."""
 CHUNK = 1024
 """Elements that one iteration of a split vector loop handles at least."""
 MAX_SCRATCH = 128 * 1024
@@ -48,12 +54,15 @@ def nest(
     body: Graph,
     inputs: Sequence[View],
     outputs: Sequence[View],
-    lanes: int,
+    target: Target,
     locs: Locs = (),
     flops: int = 0,
 ) -> Call:
     """The call of the kernel that computes `body` from `inputs` into `outputs`."""
-    writer = _Nest(body, inputs, outputs, lanes)
+    window = next(filter(None, map(window_of, body.nodes)), None)
+    if window is not None:
+        return window_nest(body, window, inputs, outputs, target, locs, flops)
+    writer = _Nest(body, inputs, outputs, target.lanes)
     return writer.build.finish(writer.write(), locs, flops)
 
 
@@ -71,28 +80,22 @@ class _Nest:
         views = dict(zip(body.inputs, inputs, strict=True))
         self.inputs: dict[Value, Operand] = {}
         self.tables: dict[Node, tuple[Operand, Operand]] = {}
-        self.window: tuple[Node, Window] | None = None
         self._bind_inputs(views)
         self.outputs = [
             self._operand(view, aligned_strides(view, self.domain), Role.output) for view in outputs
         ]
-        self.loops = self._loops()
+        kinds = ["row" if axis in self.row_axes else "outer" for axis in range(len(self.domain))]
+        self.loops = loops_over(self.domain, kinds, self._operands())
 
     def _bind_inputs(self, views: dict[Value, View]) -> None:
-        indexed: set[Value] = set()
+        read = set(self.body.outputs)
         for node in self.body.nodes:
             if isinstance(node.op, Gather):
                 self.tables[node] = self._gather(node, node.op, views)
-                indexed.update(node.operands)
-            elif (window := window_of(node)) is not None:
-                seen = [
-                    window.view(index, views[value]) for index, value in enumerate(node.operands)
-                ]
-                window.bind([self.build.bind(view, Role.input) for view in seen], seen)
-                self.window = (node, window)
-                indexed.update(node.operands)
+            else:
+                read.update(node.operands)
         for value, view in views.items():
-            if value not in indexed:
+            if value in read:
                 strides = aligned_strides(view, self.domain)
                 self.inputs[value] = self._operand(view, strides, Role.input)
 
@@ -113,18 +116,7 @@ class _Nest:
 
     def _operands(self) -> list[Operand]:
         tables = [operand for pair in self.tables.values() for operand in pair]
-        windows = self.window[1].operands if self.window else []
-        return [*self.inputs.values(), *tables, *windows, *self.outputs]
-
-    def _loops(self) -> list[Loop]:
-        pinned = self.window[1].pinned if self.window else frozenset()
-        kinds = [
-            "row" if axis in self.row_axes else axis if axis in pinned else "outer"
-            for axis in range(len(self.domain))
-        ]
-        operands = self._operands()
-        reference = max(operands[::-1], key=lambda operand: _reach(operand, self.domain))
-        return join_axes(self.domain, kinds, operands, reference)
+        return [*self.inputs.values(), *tables, *self.outputs]
 
     def write(self) -> tuple[Stmt, ...]:
         """The statements of the kernel."""
@@ -132,7 +124,7 @@ class _Nest:
             return ()
         rows = [loop for loop in self.loops if loop.kind == "row"]
         outer = [loop for loop in self.loops if loop.kind != "row"]
-        vector = self._vector_loop()
+        vector = vector_loop(self.loops, self._operands(), self.lanes)
         if vector in outer:
             outer.remove(vector)
         elif vector is not None:
@@ -140,27 +132,13 @@ class _Nest:
             rows.append(vector)
         return self._shared(outer, rows, vector)
 
-    def _vector_loop(self) -> Loop | None:
-        """The loop for the lanes: few strided accesses, few idle lanes; the later of equals."""
-        operands = self._operands()
-
-        def cost(loop: Loop) -> float:
-            strides = [abs(operand.stride(loop)) for operand in operands]
-            accesses = sum({0: 0.2, 1: 1.0}.get(stride, self.lanes / 2) for stride in strides)
-            full = -(-loop.extent // self.lanes) * self.lanes
-            return accesses * full / max(loop.extent, 1)
-
-        return min(reversed(self.loops), key=cost, default=None)
-
     def _shared(self, outer: list[Loop], rows: list[Loop], vector: Loop | None) -> tuple[Stmt, ...]:
         """The first outer loops, and parts of an outer vector loop, shared among the cores."""
-        shared: list[Loop] = []
-        while outer and math.prod(loop.extent for loop in shared) < PARALLEL:
-            shared.append(outer.pop(0))
+        shared = take_shared(outer)
         count = math.prod(loop.extent for loop in shared)
         parts = 1
         if vector is not None and vector not in rows and count < PARALLEL:
-            parts = _parts(vector.extent, self.lanes)
+            parts = equal_parts(vector.extent, self.lanes, PARALLEL, CHUNK)
         position = self.names.var()
         scope = Scope(flat_positions(shared, position // parts))
         body = self._nested(scope, outer, rows, vector, (position % parts, parts))
@@ -197,9 +175,6 @@ class _Nest:
             rows=self._row_values(),
             kept=self._kept(rows) if vector else {},
         )
-        if self.window:
-            node, window = self.window
-            scope.known[node.result] = window.write(scope, self.names)
         for node in self.reduces:
             self._reduce(node, evaluator, scope, rows, vector)
         self._store(evaluator, scope, rows, vector)
@@ -287,14 +262,6 @@ def _reduced_axes(node: Node, domain: tuple[int, ...]) -> Iterator[int]:
     return (missing + axis for axis in node.op.axes)
 
 
-def _parts(extent: int, lanes: int) -> int:
-    """Into how many equal parts to split a vector loop that several cores share."""
-    for parts in range(min(PARALLEL, extent // CHUNK), 1, -1):
-        if extent % parts == 0 and (extent // parts) % lanes == 0:
-            return parts
-    return 1
-
-
 def _dear_and_shared(
     body: Graph, reduces: Sequence[Node], rows: frozenset[Value]
 ) -> Iterator[Value]:
@@ -322,9 +289,3 @@ def _ancestors(values: Sequence[Value], rows: frozenset[Value]) -> set[Value]:
         operands = value.node.operands if value.node else ()
         stack += [operand for operand in operands if operand not in rows]
     return found
-
-
-def _reach(operand: Operand, domain: Sequence[int]) -> int:
-    """Elements of the domain that an operand tells apart."""
-    held = zip(operand.strides, domain, strict=False)
-    return math.prod(extent for stride, extent in held if stride)

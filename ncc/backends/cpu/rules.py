@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ncc.backends.cpu.windows import is_depthwise
+from ncc.backends.cpu.depthwise import is_depthwise
 from ncc.ir.graph import Node
 from ncc.ir.op import Elementwise, Op
 from ncc.ir.ops.average_pool import AveragePool

@@ -1,0 +1,164 @@
+"""Kernels around a window: pooling and convolutions of one channel each, and what follows them.
+
+A register tile is a run of neighbouring results along the last spatial axis. They share what they
+load: each filter element, and the operand's elements under several windows. Where the axis is no
+multiple of the tile, the last tile starts early and computes a few results a second time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from ncc.backends.cpu.builder import Call, KernelBuilder
+from ncc.backends.cpu.depthwise import Depthwise
+from ncc.backends.cpu.evaluate import Evaluator, Scope
+from ncc.backends.cpu.loops import Expr, For, Kind, Role, Stmt, apply, const
+from ncc.backends.cpu.pooling import Maximum, Mean
+from ncc.backends.cpu.schedule import PARALLEL, equal_parts, loops_over, take_shared, vector_loop
+from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions
+from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.views import View
+from ncc.backends.cpu.windows import Window
+from ncc.diagnostics import Locs
+from ncc.ir.graph import Graph, Node, Value
+from ncc.ir.ops.average_pool import AveragePool
+from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.max_pool import MaxPool
+
+SPLIT = 64
+"""Channels that a core gets at least."""
+
+
+def window_of(node: Node) -> Window | None:
+    """How to compute the node if it has a window."""
+    match node.op:
+        case MaxPool():
+            return Maximum(node, node.op)
+        case AveragePool():
+            return Mean(node, node.op)
+        case Conv():
+            return Depthwise(node, node.op)
+    return None
+
+
+def window_nest(
+    body: Graph,
+    window: Window,
+    inputs: Sequence[View],
+    outputs: Sequence[View],
+    target: Target,
+    locs: Locs = (),
+    flops: int = 0,
+) -> Call:
+    """The call of the kernel that computes `body`, whose root is that of `window`."""
+    writer = _WindowNest(body, window, inputs, outputs, target)
+    return writer.build.finish((writer.write(),), locs, flops)
+
+
+class _WindowNest:
+    def __init__(
+        self,
+        body: Graph,
+        window: Window,
+        inputs: Sequence[View],
+        outputs: Sequence[View],
+        target: Target,
+    ) -> None:
+        self.build = KernelBuilder()
+        self.body = body
+        self.window = window
+        self.target = target
+        self.domain = window.node.result.tensor.dims
+        views = dict(zip(body.inputs, inputs, strict=True))
+        self._bind_window(views)
+        self.inputs = self._bind_others(views)
+        self.outputs = [self._bound(view, Role.output) for view in outputs]
+        self.operands = [*self.inputs.values(), *window.operands, *self.outputs]
+        self.tile: Loop | None = None
+        self.width = 1
+
+    def _bind_window(self, views: Mapping[Value, View]) -> None:
+        operands = self.window.node.operands
+        seen = [self.window.view(index, views[value]) for index, value in enumerate(operands)]
+        self.window.bind([self.build.bind(view, Role.input) for view in seen], seen)
+
+    def _bind_others(self, views: Mapping[Value, View]) -> dict[Value, Operand]:
+        nodes = [node for node in self.body.nodes if node is not self.window.node]
+        read = dict.fromkeys(value for node in nodes for value in node.operands if value in views)
+        return {value: self._bound(views[value], Role.input) for value in read}
+
+    def _bound(self, view: View, role: Role) -> Operand:
+        return Operand(*self.build.bind(view, role), aligned_strides(view, self.domain))
+
+    def write(self) -> Stmt:
+        """The statement of the kernel."""
+        pinned = {*self.window.pinned, self.window.tile_axis}
+        kinds = [axis if axis in pinned else "outer" for axis in range(len(self.domain))]
+        loops = loops_over(self.domain, kinds, self.operands)
+        vector = vector_loop(loops, self.operands, self.target.lanes)
+        outer = [self._tiled(loop) for loop in loops if loop is not vector]
+        shared = take_shared(outer)
+        count = math.prod(loop.extent for loop in shared)
+        lanes = self.target.lanes
+        parts = vector and equal_parts(vector.extent, lanes, -(-PARALLEL // count), SPLIT)
+        position = self.build.names.var()
+        at = flat_positions(shared, position // (parts or 1))
+        body = self._nested(self._scope(at), outer, vector, (position % (parts or 1), parts or 1))
+        count *= parts or 1
+        return For(position, count, body, Kind.parallel if count > 1 else Kind.serial)
+
+    def _tiled(self, loop: Loop) -> Loop:
+        """`loop`, or if it runs over the tile axis the loop over tiles."""
+        if loop.axes != (self.window.tile_axis,):
+            return loop
+        self.width = _tile_width(loop.extent, self.target)
+        self.tile = Loop(-(-loop.extent // self.width), loop.kind, loop.axes)
+        return self.tile
+
+    def _scope(self, at: Mapping[Loop, Expr], parent: Scope | None = None) -> Scope:
+        """A scope inside loops: that of the tiles leads to the first result of a tile."""
+        found = dict(at)
+        if self.tile in found:
+            last = self.domain[self.tile.fastest] - self.width
+            start = found[self.tile] * self.width
+            inside = self.tile.extent * self.width == last + self.width
+            found[self.tile] = start if inside else apply("min", start, const(last))
+        return Scope(found, parent)
+
+    def _nested(
+        self, scope: Scope, outer: list[Loop], vector: Loop | None, part: tuple[Expr, int]
+    ) -> tuple[Stmt, ...]:
+        var = self.build.names.var()
+        if outer:
+            inner = self._scope({outer[0]: var}, scope)
+            return (For(var, outer[0].extent, self._nested(inner, outer[1:], vector, part)),)
+        if vector is None:
+            return self._results(scope)
+        extent = vector.extent // part[1]
+        inner = Scope({vector: part[0] * extent + var}, scope)
+        return (For(var, extent, self._results(inner), Kind.vector),)
+
+    def _results(self, scope: Scope) -> tuple[Stmt, ...]:
+        """All results of one tile."""
+        evaluator = Evaluator(self.inputs, {}, self.build.names)
+        places = [scope]
+        if self.tile is not None:
+            start = scope.at.get(self.tile, const(0))
+            places = [scope.beside({self.tile: start + p}) for p in range(self.width)]
+        found = self.window.write(places, self.build.names)
+        for place, element in zip(places, found, strict=True):
+            place.known[self.window.node.result] = element
+            for value, operand in zip(self.body.outputs, self.outputs, strict=True):
+                scope.stmts.append(operand.store(place.at, evaluator.value(value, place)))
+        return tuple(scope.stmts)
+
+
+def _tile_width(extent: int, target: Target) -> int:
+    """Results in a tile: many share more, but the last tile may repeat some of another."""
+    most = min(extent, target.registers // 4)
+
+    def cost(width: int) -> tuple[int, int]:
+        return -(-extent // width) * (width + 2), -width
+
+    return min(range(1, most + 1), key=cost)
