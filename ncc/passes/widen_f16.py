@@ -8,7 +8,8 @@ becomes
     %3 = cast(%2) {to = f16} : f16[8]
 
 Inputs and weights are widened exactly; results are rounded where the model casts to f16 and at its
-outputs, and nowhere in between. This is what CPU runtimes do with such models.
+outputs, and nowhere in between. This is what CPU runtimes do with such models. A cast that comes
+from the same node of the model as its operand only ends that node's arithmetic: it goes.
 """
 
 from __future__ import annotations
@@ -42,9 +43,22 @@ def _copy(build: Builder, node: Node, mapped: dict[Value, Value]) -> None:
         build.append(node)
         mapped[node.result] = _widened(build, node.result)
         return
+    if _ends_a_source_node(node):
+        mapped[node.result] = mapped[node.operands[0]]
+        return
     made = build.node(node.op, *(mapped[value] for value in node.operands))
     for old, new in zip(node.results, made.results, strict=True):
         mapped[old] = _widened(build, new)
+
+
+def _ends_a_source_node(node: Node) -> bool:
+    """Whether a node rounds to f16 what the same node of the model computed in f32."""
+    if not isinstance(node.op, Cast) or node.op.to is not DType.f16 or not node.locs:
+        return False
+    (value,) = node.operands
+    if value.node is None or isinstance(value.op, Cast):
+        return False
+    return value.node.locs == node.locs and value.tensor.dtype is DType.f32
 
 
 def _is_half(value: Value) -> bool:
