@@ -60,7 +60,7 @@ class Loader:
 
     def load(self, data: bytes) -> ncc.Model:
         self.path.write_bytes(data)
-        return ncc.load(self.path)
+        return ncc.load(self.path, verify="full")
 
     def outcome(self, data: bytes) -> ExitCode:
         try:
@@ -239,7 +239,7 @@ FORGED: dict[str, tuple[Change, str]] = {
     "alignment": (assign("sections.1.alignment", 64), "with alignment 4096"),
     "huge section": (assign("sections.2.size", 2**62), "does not belong to the manifest"),
     "huge first section": (assign("sections.0.size", 2**62), "is at 4096, not at"),
-    "short digest": (assign("sections.0.sha256", b"\0"), "section 'code' has no sha256"),
+    "short digest": (assign("sections.0.digest", b"\0"), "section 'code' has no digest"),
     "section kind": (assign("sections.0.kind", "jar"), "section kind 'jar' is unknown"),
     "same name": (assign("sections.1.name", "code"), "two sections have the same name"),
     "no variant": (assign("variants", []), "the bundle has no variant"),

@@ -44,7 +44,7 @@ def _described(bundle: Bundle) -> dict[str, Any]:
                 "kind": section.kind,
                 "offset": bundle.offset(section),
                 "bytes": section.size,
-                "sha256": section.sha256.hex(),
+                "digest": section.digest.hex(),
             }
             for section in manifest.sections
         ],
@@ -72,13 +72,13 @@ def _variant(variant: Variant) -> dict[str, Any]:
 
 
 def _lines(bundle: Bundle, data: dict[str, Any]) -> Iterator[str]:
-    sections = [(s["name"], s["kind"], s["bytes"], s["sha256"][:16]) for s in data["sections"]]
+    sections = [(s["name"], s["kind"], s["bytes"], s["digest"][:16]) for s in data["sections"]]
     return sheet(
         _head(data),
         _signature(bundle.manifest.inputs, bundle.manifest.outputs),
         _targets(data["variants"]),
         host_table(data),
-        Table("sections", ("name", "kind", "bytes", "sha256 begins"), sections),
+        Table("sections", ("name", "kind", "bytes", "digest begins"), sections),
         *(_kernels(variant, data["source"]) for variant in data["variants"]),
     )
 

@@ -10,6 +10,7 @@ from ncc.cli.output import Table, emit, format_option
 from ncc.neff.errors import reading
 from ncc.neff.format import HEADER_SIZE
 from ncc.neff.reader import Bundle, open_bundle
+from ncc.runtime.cores import default_cores
 from ncc.runtime.cpu import this_host
 
 
@@ -31,7 +32,7 @@ def command(bundle: str, form: str) -> None:
 
 def _checked(bundle: Bundle) -> list[dict[str, Any]]:
     """What was checked, in order; NccError (integrity) at the first thing that is wrong."""
-    bundle.verify()
+    bundle.verify(default_cores())
     manifest = bundle.manifest
     programs = sum(len(variant.programs) for variant in manifest.variants)
     checks = [
@@ -43,7 +44,7 @@ def _checked(bundle: Bundle) -> list[dict[str, Any]]:
     for section in manifest.sections:
         if section.kind == "graph":
             _read_graph(bundle, section.name)
-        found = "sha256, parses" if section.kind == "graph" else "sha256"
+        found = "digest, parses" if section.kind == "graph" else "digest"
         checks.append(_check(f"section {section.name}", section.size, found))
     return checks
 

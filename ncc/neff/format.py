@@ -12,14 +12,16 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntFlag
+from typing import NamedTuple
 
 MAGIC = b"\x89NCC\r\n\x1a\n"
 MAJOR, MINOR = 2, 0
 PAGE = 4096
+PART = 1 << 20
+"""Bytes of a section that have a digest of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderField:
+class HeaderField(NamedTuple):
     """A field of the header: its name, byte offset, and `struct` code (little-endian)."""
 
     name: str
@@ -180,14 +182,17 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A row of the section table; `offset` counts from the start of the data area."""
+    """A row of the section table; `offset` counts from the start of the data area.
+
+    `digest` is that of `ncc.neff.digest`.
+    """
 
     name: str
     kind: str
     offset: int
     size: int
     alignment: int
-    sha256: bytes
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)

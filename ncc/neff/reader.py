@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from functools import partial
 from hashlib import sha256
 from os import PathLike
 from types import TracebackType
@@ -15,8 +15,6 @@ from ncc.neff.codec import decode_manifest
 from ncc.neff.errors import reading, require
 from ncc.neff.format import HEADER_SIZE, MINOR, Header, Manifest, Section, data_start
 from ncc.neff.verify import check_digest, check_manifest
-
-CHUNK = 1 << 20
 
 
 class Bundle:
@@ -36,23 +34,22 @@ class Bundle:
         """Where `section` starts in the file."""
         return data_start(self.header.manifest_size) + section.offset
 
-    def chunks(self, section: Section) -> Iterator[bytes]:
-        """The bytes of `section`, a part at a time."""
-        return _chunks(self.file, self.offset(section), section.size)
-
     def read(self, name: str) -> bytes:
         """The bytes of section `name`; NccError (integrity) if they are damaged."""
         section = self.sections[name]
-        data = b"".join(self.chunks(section))
         with reading(self.path):
-            check_digest(section, [data])
+            data = self._part(section, 0, section.size)
+            check_digest(section, lambda start, end: data[start:end])
         return data
 
-    def verify(self) -> None:
-        """Check the digest of every section; NccError (integrity)."""
+    def verify(self, threads: int = 1) -> None:
+        """Check the digest of every section, with so many threads; NccError (integrity)."""
         with reading(self.path):
             for section in self.manifest.sections:
-                check_digest(section, self.chunks(section))
+                check_digest(section, partial(self._part, section), threads)
+
+    def _part(self, section: Section, start: int, end: int) -> bytes:
+        return _read(self.file, self.offset(section) + start, end - start)
 
     def close(self) -> None:
         """Close the file; what was mapped from it stays."""
@@ -93,7 +90,7 @@ def _checked(path: str, file: int) -> Bundle:
         raise IsADirectoryError(errno.EISDIR, "is a directory")
     require(stat.S_ISREG(status.st_mode), "this is not a regular file")
     header = headers.unpack(os.pread(file, HEADER_SIZE, 0), status.st_size)
-    encoded = b"".join(_chunks(file, HEADER_SIZE, header.manifest_size))
+    encoded = _read(file, HEADER_SIZE, header.manifest_size)
     require(sha256(encoded).digest() == header.manifest_sha256, "the manifest is damaged")
     manifest = decode_manifest(encoded, newer=header.minor > MINOR)
     check_manifest(manifest)
@@ -108,15 +105,16 @@ def _check_padding(bundle: Bundle) -> None:
     end = HEADER_SIZE + bundle.header.manifest_size
     for section in bundle.manifest.sections:
         start = bundle.offset(section)
-        gap = b"".join(_chunks(bundle.file, end, start - end))
+        gap = _read(bundle.file, end, start - end)
         require(not any(gap), f"the padding before section '{section.name}' is not zero")
         end = start + section.size
 
 
-def _chunks(file: int, offset: int, size: int) -> Iterator[bytes]:
-    end = offset + size
-    while offset < end:
-        chunk = os.pread(file, min(CHUNK, end - offset), offset)
-        require(bool(chunk), "the file is cut short")
-        yield chunk
-        offset += len(chunk)
+def _read(file: int, offset: int, size: int) -> bytes:
+    """The bytes of a file from `offset` on; NccError (integrity) if it has fewer."""
+    data = os.pread(file, size, offset)
+    while len(data) < size:  # the system gives at most 2 GB at once
+        more = os.pread(file, size - len(data), offset + len(data))
+        require(bool(more), "the file is cut short")
+        data += more
+    return data

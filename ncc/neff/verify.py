@@ -8,9 +8,8 @@ itself cannot be checked: a bundle deserves the trust that a program does.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from hashlib import sha256
 
+from ncc.neff.digest import Part, parallel_digest
 from ncc.neff.errors import require
 from ncc.neff.format import (
     ALIGNMENTS,
@@ -42,12 +41,10 @@ def check_manifest(manifest: Manifest) -> None:
         _check_variant(manifest, variant, sections)
 
 
-def check_digest(section: Section, chunks: Iterable[bytes | memoryview]) -> None:
-    """NccError (integrity) unless `chunks` are the bytes of `section`."""
-    digest = sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    require(digest.digest() == section.sha256, f"section '{section.name}' is damaged")
+def check_digest(section: Section, part: Part, threads: int = 1) -> None:
+    """NccError (integrity) unless `part` gives the bytes of `section`, to so many threads."""
+    digest = parallel_digest(section.size, part, threads)
+    require(digest == section.digest, f"section '{section.name}' is damaged")
 
 
 def _check_sections(sections: tuple[Section, ...]) -> dict[str, Section]:
@@ -57,7 +54,7 @@ def _check_sections(sections: tuple[Section, ...]) -> dict[str, Section]:
     require(len(named) == len(sections), "two sections have the same name")
     for section in sections:
         require(section.kind in ALIGNMENTS, f"section kind '{section.kind}' is unknown")
-        require(len(section.sha256) == 32, f"section '{section.name}' has no sha256")
+        require(len(section.digest) == 32, f"section '{section.name}' has no digest")
     for section, expected in zip(sections, place(sections), strict=True):
         require(
             section == expected,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO
 from ncc.neff import header as headers
 from ncc.neff.atomic import replace_file
 from ncc.neff.codec import encode
+from ncc.neff.digest import Digest
 from ncc.neff.format import Manifest, Section, data_start, place
 from ncc.neff.reader import open_bundle
 
@@ -66,12 +66,12 @@ def _fill(manifest: Manifest, sources: Sequence[Source], file: BinaryIO) -> None
 def _stream(file: BinaryIO, start: int, section: Section, source: Source) -> Section:
     """Write a section at its place; what is skipped reads as zeros."""
     file.seek(start + section.offset)
-    digest, size = sha256(), 0
+    digest, size = Digest(), 0
     for chunk in source.chunks():
         digest.update(chunk)
         size += file.write(chunk)
     assert size == source.nbytes, f"section '{source.name}' gave {size} of {source.nbytes} bytes"
-    return replace(section, sha256=digest.digest())
+    return replace(section, digest=digest.digest())
 
 
 def _check(trial: Callable[[Path], None], written: Path) -> None:

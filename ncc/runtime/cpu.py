@@ -5,9 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
+from typing import NamedTuple
 
 from ncc.neff.errors import incompatible
 from ncc.neff.format import Variant
@@ -15,7 +14,7 @@ from ncc.neff.format import Variant
 MACHINES = {"x86-64": "x86_64", "aarch64": "aarch64"}
 """The machine, as the system names it, by how the name of a target starts."""
 
-CPUINFO = Path("/proc/cpuinfo")
+CPUINFO = "/proc/cpuinfo"
 
 MATRIX_REGISTERS = frozenset({"amx_tile", "amx_bf16", "amx_int8"})
 """What the system must permit before a process uses it: Linux, Documentation/arch/x86/xstate."""
@@ -23,8 +22,7 @@ ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA = 158, 0x1023, 18
 """arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) on x86-64."""
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """A machine: its instruction set and the flags of its CPU, as in /proc/cpuinfo."""
 
     machine: str
@@ -32,7 +30,7 @@ class Host:
 
     def without(self, *features: str) -> Host:
         """The same machine with some features masked off."""
-        return replace(self, features=self.features - set(features))
+        return Host(self.machine, self.features - set(features))
 
     def lacks(self, variant: Variant) -> str:
         """Why `variant` cannot run here; empty if it can."""
@@ -72,14 +70,14 @@ def choose(variants: Sequence[Variant], host: Host) -> Variant:
     )
 
 
-def cpu_flags(cpuinfo: Path) -> frozenset[str]:
+def cpu_flags(cpuinfo: str | os.PathLike[str]) -> frozenset[str]:
     """The flags of the first CPU in a /proc/cpuinfo ("flags" on x86, "Features" on ARM)."""
     try:
-        lines = cpuinfo.read_text().splitlines()
+        with open(cpuinfo, encoding="ascii", errors="replace") as lines:
+            for line in lines:
+                key, _, flags = line.partition(":")
+                if key.strip() in {"flags", "Features"}:
+                    return frozenset(flags.split())
     except OSError:
-        return frozenset()
-    for line in lines:
-        key, _, flags = line.partition(":")
-        if key.strip() in {"flags", "Features"}:
-            return frozenset(flags.split())
+        pass
     return frozenset()

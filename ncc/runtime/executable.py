@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from ncc.diagnostics import ExitCode, NccError
@@ -28,6 +29,7 @@ class Executable:
         self._weights_section = bundle.sections[variant.weights]
         self._weights = _map(bundle, variant.weights)
         self._weights_are_sound = False
+        self._checking = threading.Lock()
         code = Code(_map_code(bundle, variant), self._weights, variant.serve, variant.run, TEAM)
         segments = [segment for program in variant.programs for segment in program.segments]
         names = dict.fromkeys(segment.graph for segment in segments if segment.kind == "host")
@@ -37,12 +39,13 @@ class Executable:
             Plan(program, code, graphs.__getitem__, workspaces) for program in variant.programs
         ]
 
-    def verify_weights(self) -> None:
-        """Check the weights against their digest, the first time; NccError (integrity)."""
-        if not self._weights_are_sound:
-            with reading(self._path):
-                check_digest(self._weights_section, [self._weights.view()])
-            self._weights_are_sound = True
+    def verify_weights(self, cores: int) -> None:
+        """Check the weights against their digest, once, on so many cores; NccError (integrity)."""
+        with self._checking, reading(self._path):
+            if not self._weights_are_sound:
+                self._weights.populate()
+                check_digest(self._weights_section, self._weights.part, cores)
+                self._weights_are_sound = True
 
     def run(self, plan: Plan, inputs: Sequence[Array], cores: int) -> list[Array]:
         """The outputs of one of `plans`, arrays of their own, for dense `inputs` of its shapes.
@@ -51,7 +54,7 @@ class Executable:
         resource if memory runs out.
         """
         if not self._weights_are_sound:
-            self.verify_weights()
+            self.verify_weights(cores)
         try:
             return plan.run(inputs, cores)
         except MemoryError as error:
@@ -67,7 +70,7 @@ def _map(bundle: Bundle, name: str) -> Mapping:
 
 def _map_code(bundle: Bundle, variant: Variant) -> Mapping:
     mapping = _map(bundle, variant.code)
-    check_digest(bundle.sections[variant.code], [mapping.view()])
+    check_digest(bundle.sections[variant.code], mapping.part)
     try:
         mapping.allow_execution()
     except PermissionError:

@@ -24,6 +24,10 @@ _libc.mmap.argtypes = (
 _libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
 _libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
+_libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
+_POPULATE_READ = 22
+"""MADV_POPULATE_READ of madvise(2)."""
 _FAILED = ctypes.c_void_p(-1).value
 
 
@@ -53,6 +57,14 @@ class Mapping:
         whole = array.from_address(self.address) if self.size else array()
         whole.mapping = self  # type: ignore[attr-defined]  # what the view refers to, it keeps
         return memoryview(whole).cast("B").toreadonly()
+
+    def part(self, start: int, end: int) -> memoryview:
+        """The mapped bytes from one offset to another."""
+        return self.view()[start:end]
+
+    def populate(self) -> None:
+        """Bring all of it into memory at once, where the system can (Linux 5.14)."""
+        _libc.madvise(self._base, self._length, _POPULATE_READ)
 
     def allow_execution(self) -> None:
         """Make the mapped bytes executable. Raises OSError."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -27,8 +26,7 @@ IDLE_WORKSPACES = 4
 """Workspaces kept for the next calls; as many as there are calls exist while they run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(NamedTuple):
     """What device segments of a variant share: mapped code and weights, and where functions are."""
 
     code: Mapping
@@ -199,7 +197,7 @@ def _weight(spec: ValueSpec, weights: Mapping) -> Array | None:
     assert spec.shape is not None, "a weight has a known size"
     dtype = numpy_dtype(spec.dtype)
     size = int(np.prod(spec.shape)) * dtype.itemsize
-    part = weights.view()[spec.offset : spec.offset + size]
+    part = weights.part(spec.offset, spec.offset + size)
     return np.frombuffer(part, dtype).reshape(spec.shape)
 
 

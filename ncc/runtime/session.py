@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Literal
-
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING, Literal
 
 from ncc.diagnostics import ExitCode, NccError
 from ncc.neff.errors import reading
@@ -18,19 +16,22 @@ from ncc.runtime.cpu import Host, choose, this_host
 from ncc.runtime.executable import Executable
 from ncc.runtime.tensors import Array, Signature
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 VERIFY = ("full", "lazy")
 
 
 def load(
     path: str | PathLike[str],
     *,
-    verify: Literal["full", "lazy"] = "full",
+    verify: Literal["full", "lazy"] = "lazy",
     host: Host | None = None,
 ) -> Model:
     """Map the bundle at `path` and take the best variant that this machine, or `host`, can run.
 
     The manifest, the code and the host graphs are checked against their digests here; the weights
-    are too with `verify` "full", at the first call with "lazy". The file may be replaced or
+    are too with `verify` "full", before the first call with "lazy". The file may be replaced or
     removed afterwards, but must not be changed in place while the model lives.
 
     NccError: usage if the file cannot be read, incompatible if this version or this CPU cannot run
@@ -43,7 +44,7 @@ def load(
         variant = choose(bundle.manifest.variants, host or this_host())
         executable = Executable(bundle, variant)
     if verify == "full":
-        executable.verify_weights()
+        executable.verify_weights(cores)
     return Model(bundle.manifest, variant, executable, cores)
 
 
