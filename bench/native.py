@@ -17,6 +17,7 @@ from ncc.backends.cpu.emit.contract_walk import repeat
 from ncc.backends.cpu.emit.kernel import attributes
 from ncc.backends.cpu.llvm import compile_text
 from ncc.backends.cpu.target import Target
+from ncc.runtime.cpu import this_host
 
 SECONDS = 0.03
 """How long one measurement lasts, of the peak as of anything else: clocks follow the load."""
@@ -33,6 +34,7 @@ def _engine(target: Target) -> Any:
 
 def load(text: str, name: str, arguments: int, target: Target) -> Callable[..., None]:
     """The function `name` of LLVM `text`, which takes that many pointers or i64 numbers."""
+    assert this_host().features.issuperset(target.flags), f"this machine is no {target.name}"
     code = compile_text(text, target)
     engine = _engine(target)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))

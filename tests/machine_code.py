@@ -14,13 +14,14 @@ import pytest
 from ncc.backends.cpu.codegen import compile_kernels
 from ncc.backends.cpu.image import place
 from ncc.backends.cpu.loops import Kernel
-from ncc.backends.cpu.target import TARGETS, Target, host_flags
+from ncc.backends.cpu.target import TARGETS, Target
+from ncc.runtime.cpu import this_host
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
 _libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
 
-RUNNABLE = [target for target in TARGETS.values() if host_flags().issuperset(target.flags)]
+RUNNABLE = [target for target in TARGETS.values() if this_host().features.issuperset(target.flags)]
 """The targets whose code this machine runs."""
 
 each_target = pytest.mark.parametrize("target", RUNNABLE, ids=lambda target: target.name)
