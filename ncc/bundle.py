@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,6 +16,7 @@ from ncc.backends.artifact import Artifact
 from ncc.backends.cpu.backend import compile_segments
 from ncc.backends.cpu.rules import refusal
 from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.weights import WeightTable
 from ncc.diagnostics import NccError
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.interpret import EVALUATION
@@ -35,14 +36,19 @@ from ncc.neff.format import (
 from ncc.neff.reader import open_bundle
 from ncc.neff.writer import Source, write
 from ncc.passes.fuse import constant_values
-from ncc.runtime.cpu import this_host
+from ncc.runtime.cpu import Host, this_host
 from ncc.runtime.session import load
 from ncc.runtime.tensors import numpy_dtype
+
+WEIGHTS = "weights"
+"""The section that all variants read their weights from."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A compiled model in memory; `manifest.report` has the numbers of the summary."""
+    """A compiled model in memory; `manifest.report` has the numbers of the summary, those of the
+    best variant.
+    """
 
     manifest: Manifest
     sources: tuple[Source, ...]
@@ -61,15 +67,20 @@ class Bundle:
 
 
 def _trial(path: Path) -> None:
-    """Run the bundle on zeros, unless no variant is for this machine.
+    """Run each variant that is for this machine on zeros.
 
     An op of a host segment may refuse zeros where they stand for a size: the bundle works.
     """
     with open_bundle(path) as opened:
-        runnable = any(not this_host().lacks(item) for item in opened.manifest.variants)
-    if not runnable:
-        return
-    with load(path, verify="lazy") as model:
+        variants = opened.manifest.variants
+    here = this_host()
+    for variant in variants:
+        if not here.lacks(variant):
+            _try(path, Host(here.machine, frozenset(variant.features)))
+
+
+def _try(path: Path, host: Host) -> None:
+    with load(path, verify="lazy", host=host) as model:
         (program, *_) = model.variant.programs
         try:
             model(*(_zeros(program.values[index]) for index in program.inputs))
@@ -83,29 +94,57 @@ def _zeros(spec: ValueSpec) -> np.ndarray[Any, Any]:
     return np.zeros(spec.shape, numpy_dtype(spec.dtype))
 
 
-def assemble(graph: Graph, target: Target, *, source: str, options: dict[str, object]) -> Bundle:
-    """The bundle of a graph of segments; machine code is made here.
+def assemble(graphs: Mapping[Target, Graph], *, source: str, options: dict[str, object]) -> Bundle:
+    """The bundle of one graph of segments for each target, best first; machine code is made here.
 
+    The graphs have the same inputs and outputs. A weight that they read in one form is stored once.
     `options` is recorded as it is; it must not depend on the machine or the folder.
     """
+    table = WeightTable()
+    hosts: dict[bytes, str] = {}
+    parts = [_part(graph, target, table, hosts) for target, graph in graphs.items()]
+    best = next(iter(graphs.values()))
+    manifest = Manifest(
+        producer=f"ncc {__version__}",
+        source=source,
+        options=options,
+        inputs=tuple(_spec(value, value.name) for value in best.inputs),
+        outputs=_outputs(best),
+        variants=tuple(part.variant for part in parts),
+        report={**parts[0].report, "weights_bytes": table.nbytes},
+    )
+    return Bundle(manifest, tuple(_sources(parts, table, hosts)))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A variant, the bytes of its code and the text of its kernels, and its numbers."""
+
+    variant: Variant
+    code: bytes
+    text: str
+    report: dict[str, object]
+
+
+def _part(graph: Graph, target: Target, table: WeightTable, hosts: dict[bytes, str]) -> _Part:
+    """What is made for one target; new graphs for the host get a name in `hosts`."""
     values = _Values(graph)
     segments = [node for node in graph.nodes if isinstance(node.op, SegmentOp)]
     bodies = [op.body for op in map(_segment, segments) if op.placement is Placement.device]
-    artifact = compile_segments(bodies, values.constants, target)
-    parts, graphs = _segments(segments, values, artifact)
+    artifact = compile_segments(bodies, values.constants, target, table)
     program = Program(
         dims={},
         values=values.specs(artifact),
         inputs=tuple(values.number[value] for value in graph.inputs),
         outputs=tuple(values.number[value] for value in graph.outputs),
-        segments=parts,
+        segments=_segments(segments, values, artifact, hosts),
         arena_bytes=artifact.arena_nbytes,
     )
     variant = Variant(
         target=artifact.target,
         features=artifact.features,
-        code="code",
-        weights="weights",
+        code=f"code.{artifact.target}",
+        weights=WEIGHTS,
         serve=artifact.serve,
         run=artifact.run,
         programs=(program,),
@@ -114,17 +153,13 @@ def assemble(graph: Graph, target: Target, *, source: str, options: dict[str, ob
             for k in artifact.kernels
         ),
     )
+    text = "\n".join(kernel.text for kernel in artifact.kernels)
+    return _Part(variant, artifact.code, text, _report(segments, artifact))
+
+
+def _outputs(graph: Graph) -> tuple[TensorSpec, ...]:
     names = zip(graph.outputs, graph.output_names, strict=True)
-    manifest = Manifest(
-        producer=f"ncc {__version__}",
-        source=source,
-        options=options,
-        inputs=tuple(_spec(value, value.name) for value in graph.inputs),
-        outputs=tuple(_spec(value, name or f"output{i}") for i, (value, name) in enumerate(names)),
-        variants=(variant,),
-        report=_report(segments, artifact),
-    )
-    return Bundle(manifest, _sources(artifact, graphs))
+    return tuple(_spec(value, name or f"output{i}") for i, (value, name) in enumerate(names))
 
 
 def _segment(node: Node) -> SegmentOp:
@@ -133,11 +168,10 @@ def _segment(node: Node) -> SegmentOp:
 
 
 def _segments(
-    nodes: Sequence[Node], values: _Values, artifact: Artifact
-) -> tuple[tuple[Segment, ...], dict[str, bytes]]:
-    """The steps of the program, and the graphs of those that run on the host by section name."""
+    nodes: Sequence[Node], values: _Values, artifact: Artifact, hosts: dict[bytes, str]
+) -> tuple[Segment, ...]:
+    """The steps of the program."""
     parts: list[Segment] = []
-    graphs: dict[str, bytes] = {}
     entries = zip(artifact.entries, artifact.cores, strict=True)
     for node in nodes:
         op = _segment(node)
@@ -147,10 +181,9 @@ def _segments(
             entry, cores = next(entries)
             parts.append(Segment("device", entry, "", inputs, outputs, cores))
         else:
-            name = f"graph{len(graphs)}"
-            graphs[name] = dump(op.body)
+            name = hosts.setdefault(dump(op.body), f"graph{len(hosts)}")
             parts.append(Segment("host", 0, name, inputs, outputs))
-    return tuple(parts), graphs
+    return tuple(parts)
 
 
 class _Values:
@@ -183,14 +216,21 @@ def _spec(value: Value, name: str) -> TensorSpec:
     return TensorSpec(name, value.tensor.dtype.value, tuple(shape))
 
 
-def _sources(artifact: Artifact, graphs: dict[str, bytes]) -> tuple[Source, ...]:
-    text = zlib.compress("\n".join(kernel.text for kernel in artifact.kernels).encode(), 9)
-    return (
-        _held("code", "code", artifact.code),
-        Source("weights", "weights", artifact.weights_nbytes, artifact.weights),
-        *(_held(name, "graph", data) for name, data in graphs.items()),
-        _held("kernels", "debug", text),
-    )
+def _sources(
+    parts: Sequence[_Part], table: WeightTable, hosts: Mapping[bytes, str]
+) -> Iterator[Source]:
+    for part in parts:
+        yield _held(part.variant.code, "code", part.code)
+    yield Source(WEIGHTS, "weights", table.nbytes, table.chunks)
+    for data, name in hosts.items():
+        yield _held(name, "graph", data)
+    for part in parts:
+        yield _held(kernel_text(part.variant), "debug", zlib.compress(part.text.encode(), 9))
+
+
+def kernel_text(variant: Variant) -> str:
+    """The section with the text of a variant's kernels, in the order of its table."""
+    return f"kernels.{variant.target}"
 
 
 def _held(name: str, kind: str, data: bytes) -> Source:
@@ -211,7 +251,6 @@ def _report(segments: Sequence[Node], artifact: Artifact) -> dict[str, object]:
         "kernels": len(artifact.kernels),
         "calls": artifact.calls,
         "code_bytes": len(artifact.code),
-        "weights_bytes": artifact.weights_nbytes,
         "arena_bytes": artifact.arena_nbytes,
         "arena_lower_bound": artifact.arena_bound,
     }

@@ -10,7 +10,7 @@ from onnx import ModelProto
 
 from ncc.backends.cpu.backend import kernels
 from ncc.backends.cpu.rules import refusal, ungrouped
-from ncc.backends.cpu.target import Target, resolve
+from ncc.backends.cpu.target import Target, resolve_all
 from ncc.bundle import Bundle, assemble
 from ncc.diagnostics import ExitCode, NccError, merge_locs
 from ncc.frontends.onnx import import_onnx
@@ -165,20 +165,36 @@ def compile_graph(
     progress: Progress = lambda _: None,
 ) -> Bundle:
     """The bundle of `graph`, which has been through the phases up to `done`."""
-    target = resolve(options.target)
-    names = phases_after(done)
-    graph = run_phases(graph, options, target, names, dump=dump, progress=progress)
+    targets = resolve_all(options.target)
+    graphs: dict[Target, Graph] = {}
+    for target in targets:
+        view = _for_target(target, dump, progress) if len(targets) > 1 else (dump, progress)
+        graphs[target] = run_phases(
+            graph, options, target, phases_after(done), dump=view[0], progress=view[1]
+        )
     progress("lower")
-    return assemble(graph, target, source=source, options=_recorded(options, target))
+    return assemble(graphs, source=source, options=_recorded(options, targets))
 
 
-def _recorded(options: Options, target: Target) -> dict[str, object]:
-    """What the bundle says of how it was made."""
-    mode = precision_mode(options, target)
+def _for_target(
+    target: Target, dump: Path | None, progress: Progress
+) -> tuple[Path | None, Progress]:
+    """Where the phases for one of several targets write, and how their names are shown."""
+    if dump is not None:
+        dump = dump / target.name
+        dump.mkdir(exist_ok=True)
+    return dump, lambda name: progress(f"{name} for {target.name}")
+
+
+def _recorded(options: Options, targets: Sequence[Target]) -> dict[str, object]:
+    """What the bundle says of how it was made; `auto_cast` is that of the best target."""
+    modes = {target.name: precision_mode(options, target).value for target in targets}
+    rounds = set(modes.values()) != {AutoCast.none.value}
     return {
-        "target": target.name,
-        "auto_cast": mode.value,
-        "auto_cast_type": options.auto_cast_type if mode is not AutoCast.none else "",
+        "target": ",".join(modes),
+        "auto_cast": modes[targets[0].name],
+        "auto_cast_by_target": modes,
+        "auto_cast_type": options.auto_cast_type if rounds else "",
         "keep_fp32": options.keep_fp32,
         "dims": dict(sorted(options.dims.items())),
         "shapes": {name: list(shape) for name, shape in sorted(options.shapes.items())},

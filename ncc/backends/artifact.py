@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 
@@ -22,13 +21,12 @@ class KernelReport:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A compiled program: code with an entry for each device segment, and its weights.
+    """A compiled program: code with an entry for each device segment.
 
     `cores` is how many have enough to do in each segment.
     `serve` and `run` are where the code has the function of a worker and the one that calls
     entries: docs/neff.md, "Cores".
-    `weights` gives the bytes of the weights section in order, `weights_nbytes` of them;
-    `constants` holds the offsets, in it, of the constants that host segments read.
+    `constants` holds the offsets, in the weights, of the constants that host segments read.
     """
 
     target: str
@@ -40,8 +38,6 @@ class Artifact:
     cores: tuple[int, ...]
     arena_nbytes: int
     arena_bound: int
-    weights_nbytes: int
-    weights: Callable[[], Iterator[bytes | memoryview]]
     constants: tuple[int, ...]
     kernels: tuple[KernelReport, ...]
     calls: int

@@ -5,14 +5,14 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ncc.backends.cpu.target import Target, resolve
+from ncc.backends.cpu.target import Target, resolve_all
 from ncc.cli.graph_text import write_text
 from ncc.cli.output import Table, emit, format_option, quantity, sheet
 from ncc.cli.progress import phases
@@ -64,7 +64,13 @@ class Job:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", metavar="OUT", required=True, help="The bundle to write.")
-@click.option("--target", default="native", show_default=True, help="See ncc list-targets.")
+@click.option(
+    "--target",
+    default="native",
+    show_default=True,
+    metavar="NAME[,NAME]",
+    help="See ncc list-targets; with several, the runtime takes the best that it can.",
+)
 @click.option(
     "--auto-cast",
     type=click.Choice([mode.value for mode in AutoCast]),
@@ -131,13 +137,13 @@ def command(
         allow_nan=allow_nan,
     )
     job = Job(model, output, options, done, dump_ir)
-    machine = resolve(target)
+    machines = resolve_all(target)
     _check_paths(job, text=to is not None)
     if to is not None:
-        _write_graph(job, machine, to)
+        _write_graph(job, _only(machines), to)
         return
     begin = time.perf_counter()
-    _write_bundle(job)
+    _write_bundle(job, len(machines))
     result = _result(job, time.perf_counter() - begin)
     emit(form, result, lambda: _lines(result))
 
@@ -153,6 +159,14 @@ def _check_paths(job: Job, *, text: bool) -> None:
         job.dump.mkdir(parents=True, exist_ok=True)
 
 
+def _only(targets: Sequence[Target]) -> Target:
+    """A graph in the middle of compilation is for one target."""
+    if len(targets) > 1:
+        names = ", ".join(target.name for target in targets)
+        raise click.UsageError(f"--to takes one target, not {names}")
+    return targets[0]
+
+
 def _write_graph(job: Job, target: Target, last: str) -> None:
     names = phases_after(job.done or IMPORT, last)
     if job.done is not None and not names:
@@ -164,9 +178,9 @@ def _write_graph(job: Job, target: Target, last: str) -> None:
     write_text(to_text(graph), job.output)
 
 
-def _write_bundle(job: Job) -> None:
+def _write_bundle(job: Job, targets: int) -> None:
     done = job.done or IMPORT
-    with phases(len(phases_after(done)) + 3) as show:
+    with phases(targets * len(phases_after(done)) + 3) as show:
         show(_first(job))
         graph = job.graph()
         source = job.source(graph)

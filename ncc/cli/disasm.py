@@ -16,14 +16,12 @@ from ncc.backends.cpu.loops import Kernel as Loops
 from ncc.backends.cpu.looptext.parser import parse
 from ncc.backends.cpu.looptext.printer import to_text
 from ncc.backends.cpu.target import Target, resolve
+from ncc.bundle import kernel_text
 from ncc.cli.output import emit, format_option, quantity
 from ncc.diagnostics import ExitCode, NccError
 from ncc.neff.errors import damaged, reading
 from ncc.neff.format import Kernel, Variant
 from ncc.neff.reader import Bundle, open_bundle
-
-DEBUG = "kernels"
-"""The section that has the text of the kernels, in the order of the variant's table."""
 
 MAX_TEXT = 1 << 28
 """Bytes of text that are unpacked."""
@@ -32,14 +30,15 @@ MAX_TEXT = 1 << 28
 @click.command()
 @click.argument("bundle")
 @click.option("--kernel", "name", metavar="NAME", help="This one only, as inspect names it.")
+@click.option("--target", "wanted", metavar="NAME", help="Default: the best in the bundle.")
 @format_option
-def command(bundle: str, name: str | None, form: str) -> None:
+def command(bundle: str, name: str | None, wanted: str | None, form: str) -> None:
     """Show the loops of BUNDLE's kernels with their source nodes, and their machine code.
 
     The code is made again from the loops, and compared with what the bundle holds.
     """
     with open_bundle(bundle) as opened:
-        (variant, *_) = opened.manifest.variants
+        variant = _variant(opened, wanted)
         target = resolve(variant.target)
         loops = _loops(opened, variant)
         code = opened.read(variant.code)
@@ -54,9 +53,25 @@ def command(bundle: str, name: str | None, form: str) -> None:
                 emit(form, listing, partial(_lines, listing, target.name))
 
 
+def _variant(bundle: Bundle, target: str | None) -> Variant:
+    """The best variant, or that for `target`."""
+    variants = bundle.manifest.variants
+    found = next((variant for variant in variants if target in (None, variant.target)), None)
+    if found is None:
+        held = ", ".join(variant.target for variant in variants)
+        raise NccError(
+            "unknown-target",
+            f"{bundle.path} has no code for '{target}'",
+            exit=ExitCode.USAGE,
+            hint=f"it has code for {held}",
+        )
+    return found
+
+
 def _loops(bundle: Bundle, variant: Variant) -> dict[str, Loops]:
     """The kernels of `variant` by name."""
-    section = next((s for s in bundle.manifest.sections if s.name == DEBUG), None)
+    name = kernel_text(variant)
+    section = next((s for s in bundle.manifest.sections if s.name == name), None)
     if section is None or section.kind != "debug":
         raise NccError(
             "no-debug-text",
@@ -65,7 +80,7 @@ def _loops(bundle: Bundle, variant: Variant) -> dict[str, Loops]:
             hint="compile the model again with this version",
         )
     with reading(bundle.path):
-        kernels = _parsed(_unpacked(bundle.read(DEBUG)))
+        kernels = _parsed(_unpacked(bundle.read(name)))
         if len(kernels) != len(variant.kernels):
             raise damaged(f"{len(variant.kernels)} kernels, and text of {len(kernels)}")
     return {row.name: kernel for row, kernel in zip(variant.kernels, kernels, strict=True)}

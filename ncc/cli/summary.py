@@ -37,6 +37,7 @@ def facts(figures: Figures) -> Iterator[tuple[str, str]]:
     get = figures.get
     yield "target", _target(figures["options"])
     yield "precision", precision(figures["options"])
+    yield from _other_precisions(figures["options"])
     yield "ops", f"{get('ops', 'unknown')}, {share(get('device_ops'), get('ops'))} on the device"
     work, on_device = quantity(get("flops"), "FLOP"), share(get("device_flops"), get("flops"))
     yield "arithmetic", f"{work}, {on_device} on the device"
@@ -49,7 +50,15 @@ def facts(figures: Figures) -> Iterator[tuple[str, str]]:
 
 
 def _target(options: Figures) -> str:
-    return str(options.get("target", "unknown"))
+    return str(options.get("target", "unknown")).replace(",", ", ")
+
+
+def _other_precisions(options: Figures) -> Iterator[tuple[str, str]]:
+    """Where a target rounds otherwise than the best one does."""
+    modes = options.get("auto_cast_by_target")
+    for target, mode in modes.items() if isinstance(modes, dict) else ():
+        if mode != options["auto_cast"]:
+            yield f"on {target}", precision({**options, "auto_cast": mode})
 
 
 def precision(options: Figures) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import ncc as product
+from ncc.backends.cpu.target import NATIVE, resolve
 from ncc.neff.format import Manifest
 from ncc.neff.reader import open_bundle
 from ncc.neff.writer import Source, write
@@ -171,8 +172,10 @@ def test_verify_tells_what_was_checked(mixed: Path) -> None:
     lines = ncc("verify", mixed).out.splitlines()
     assert lines[0] == f"{mixed} is sound"
     checked = [line.split("  ")[1] for line in lines[2:]]
+    target = resolve(NATIVE).name
+    sections = (f"code.{target}", "weights", "graph0", f"kernels.{target}")
     assert checked[:4] == ["header", "manifest", "layout", "programs"]
-    assert checked[4:8] == [f"section {name}" for name in ("code", "weights", "graph0", "kernels")]
+    assert checked[4:8] == [f"section {name}" for name in sections]
     found = ncc("verify", mixed, "--format", "json").json
     assert found["sound"] is True
     assert len(found["checks"]) == len(checked)

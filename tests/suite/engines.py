@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 import ncc
-from ncc.backends.artifact import Artifact
 from ncc.backends.cpu.backend import compile_segments
 from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.weights import WeightTable
 from ncc.compiler import run_phases
 from ncc.frontends.onnx import import_onnx
 from ncc.ir.graph import Graph
@@ -50,6 +50,7 @@ def device_body(case: Case, target: Target) -> tuple[Graph, list[Array]] | None:
         return None
     (segment,) = segments
     op = segment.op
+    assert isinstance(op, Segment)
     if op.placement is Placement.host or not set(segment.operands) <= set(graph.inputs):
         return None
     return op.body, [case.inputs[value.name] for value in segment.operands]
@@ -62,14 +63,15 @@ def run_guarded(
 
     The arena is filled with NaN bits first: nothing may depend on what it held.
     """
-    artifact = compile_segments([body], [], target)
+    table = WeightTable()
+    artifact = compile_segments([body], [], target, table)
     outputs = [
         guarded(np.zeros(value.tensor.dims, value.tensor.dtype.numpy), edge)
         for value in body.outputs
     ]
     arrays = [*(guarded(array, edge) for array in inputs), *outputs]
     arena = guarded(np.full(_rounded(artifact.arena_nbytes), 0xFF, np.uint8), edge)
-    weights = guarded(_weights(artifact), edge)
+    weights = guarded(_weights(table), edge)
     sync = np.zeros(512, np.uint8)
     io = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
     pointers = [arena.ctypes.data, weights.ctypes.data, ctypes.addressof(io)]
@@ -92,8 +94,8 @@ def _rounded(nbytes: int) -> int:
     return max(64, math.ceil(nbytes / 64) * 64)
 
 
-def _weights(artifact: Artifact) -> Array:
-    held = b"".join(bytes(chunk) for chunk in artifact.weights())
+def _weights(table: WeightTable) -> Array:
+    held = b"".join(bytes(chunk) for chunk in table.chunks())
     padded = np.zeros(_rounded(len(held)), np.uint8)
     padded[: len(held)] = np.frombuffer(held, np.uint8)
     return padded

@@ -1,4 +1,4 @@
-"""The cpu backend: device segments in, machine code and weights out."""
+"""The cpu backend: device segments in, machine code and the weights that it reads out."""
 
 from __future__ import annotations
 
@@ -32,13 +32,12 @@ def kernels(graph: Graph) -> Graph:
 
 
 def compile_segments(
-    segments: Sequence[Graph], constants: Sequence[Value], target: Target
+    segments: Sequence[Graph], constants: Sequence[Value], target: Target, table: WeightTable
 ) -> Artifact:
-    """Machine code for device segments that `kernels` has prepared.
+    """Machine code for device segments that `kernels` has prepared; `table` gets its weights.
 
     `constants` are constant expressions that host segments read from the weights section.
     """
-    table = WeightTable()
     held = tuple(table.memory(value).where for value in constants)
     sequences = [lower(segment, target, table) for segment in segments]
     plans = [plan(calls) for calls in sequences]
@@ -71,8 +70,6 @@ def compile_segments(
         cores=tuple(worthwhile_cores(calls, len(_barriers(calls)), target) for calls in sequences),
         arena_nbytes=max((plan.nbytes for plan in plans), default=0),
         arena_bound=max((plan.bound for plan in plans), default=0),
-        weights_nbytes=table.nbytes,
-        weights=table.chunks,
         constants=held,
         kernels=tuple(
             replace(report, offset=extent.offset, nbytes=extent.size)
