@@ -9,14 +9,28 @@ COLUMNS = 16
 DEPTH = 32
 """Most elements of the run that one product takes."""
 LEAST_DEPTH = 8
+LEAST_CUT = 2 * DEPTH
+"""The shortest run of which some is left to vectors."""
+REST, REST_PAIR = 1.0, 0.75
+"""Cost of what is left, and of each pair of it, where a step costs 1."""
 LEAST_ROWS = 2
 LEAST_CYCLES = 8
 """Of one product, which otherwise takes one cycle per row of A."""
 
 
 def matrix_depth(run: int) -> int | None:
-    """Elements that each step takes: an even part of the run, so that all steps are alike."""
-    return max((d for d in range(LEAST_DEPTH, DEPTH + 1, 2) if run % d == 0), default=None)
+    """Elements of the run that each step takes, or None if too few.
+
+    All steps are alike. What they leave of the run is added in vectors, pair by pair.
+    """
+
+    def cost(depth: int) -> tuple[float, int]:
+        steps, rest = divmod(run, depth)
+        return steps + (REST + REST_PAIR * -(-rest // 2) if rest else 0), -depth
+
+    whole = [depth for depth in range(LEAST_DEPTH, DEPTH + 1, 2) if run % depth == 0]
+    cut = [DEPTH] if run >= LEAST_CUT else []
+    return min([*whole, *cut], key=cost, default=None)
 
 
 def matrix_rows(rows: int, outer: int) -> tuple[int, int] | None:

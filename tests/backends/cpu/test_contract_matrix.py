@@ -44,7 +44,16 @@ runs = pytest.mark.skipif(not may_use_matrix_registers(), reason="no matrix regi
 def test_matrix_products_of_any_shape(rows: int, edge: Edge) -> None:
     problems = [
         matmul(rows, columns, depth, DType.bf16, MATRIX)
-        for columns, depth in [(1, 32), (16, 8), (17, 256), (33, 48), (64, 100), (100, 64)]
+        for columns, depth in [
+            (1, 32),
+            (16, 8),
+            (17, 256),
+            (33, 48),
+            (64, 100),
+            (100, 64),
+            (50, 197),
+            (9, 74),
+        ]
     ]
     assert_sums(problems, compute(problems, MATRIX, edge=edge))
 
@@ -55,6 +64,8 @@ CONVOLUTIONS = {
     "lines of pixels left over": Conv((7, 6), 8, 70, taps=(3, 4), batch=2),
     "stride": Conv((15, 31), 8, 24, stride=2),
     "dilation": Conv((12, 20), 8, 16, dilation=3),
+    "a run that does not fill steps": Conv((9, 30), 37, 33),
+    "the same with several lines in a tile": Conv((9, 9), 37, 33),
     "groups": Conv((7, 19), 24, 30, groups=3),
 }
 
@@ -88,9 +99,11 @@ def test_what_does_not_fill_matrix_registers_stays_in_vectors(rows: int, depth: 
 
 
 @pytest.mark.parametrize(
-    ("run", "depth"), [(64, 32), (48, 24), (100, 20), (16, 16), (21, None), (34, None), (6, None)]
+    ("run", "depth"),
+    [(64, 32), (48, 24), (100, 20), (16, 16), (21, None), (34, None), (6, None)]
+    + [(197, 32), (74, 32), (136, 32), (112, 28)],
 )
-def test_all_steps_along_a_run_are_alike(run: int, depth: int | None) -> None:
+def test_steps_along_a_run_are_alike(run: int, depth: int | None) -> None:
     assert matrix_depth(run) == depth
 
 

@@ -5,20 +5,23 @@ A matrix register holds 16 rows of 64 bytes. One instruction adds to 16 x 16 sum
 as in panels of kr = 2. Two registers of A and two of B make a tile of 32 x 32.
 
 What a register holds is fixed once for all tiles of a contraction, so the last tile of rows
-starts early and computes some rows again; their sums are dropped.
+starts early and computes some rows again; their sums are dropped. For the same reason steps along
+the run are alike; elements that do not fill one are multiplied in vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.emit.code import Value, integer, literal
 from ncc.backends.cpu.emit.contract_finish import Finish, OnStack
+from ncc.backends.cpu.emit.contract_product import Sums
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import unit_for
-from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, moved
+from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
 from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.matrix import COLUMNS, matrix_depth, matrix_rows
 from ncc.backends.cpu.target import Target
@@ -60,12 +63,13 @@ class MatrixTiles(TileEmitter):
 
     def __init__(self, fn: FunctionEmitter, stmt: Contract) -> None:
         depth, split = matrix_depth(stmt.k[-1][1]), matrix_rows(*row_extents(stmt))
-        assert depth is not None, "runs are whole steps"
+        assert depth is not None, "runs are long enough"
         assert split is not None, "there are rows enough"
         self._split = split
+        self._rest = stmt.k[-1][1] % depth
         super().__init__(fn, stmt, cut_rows(*row_extents(stmt), sum(split)), depth)
-        unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
-        self._finish = OnStack(fn, stmt, unit, self.taken, spare=sum(split))
+        self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
+        self._finish = OnStack(fn, stmt, self._unit, self.taken, spare=sum(split))
 
     @property
     def finish(self) -> Finish:
@@ -99,6 +103,36 @@ class MatrixTiles(TileEmitter):
                     place = self._finish.place(half * self._split[0] - early, column * COLUMNS)
                     number = SUMS[2 * half + column - first]
                     self._move("llvm.x86.tilestored64", number, place, self.stmt.pack.nr * 4)
+        if self._rest:
+            for half in halves:
+                self._add_rest((a, b), half, half * self._split[0] - early, columns)
+
+    def _add_rest(self, start: Cursor, half: int, first: int, columns: int) -> None:
+        """Add to the sums on the stack, from row `first` on, what no step takes of the run."""
+        code, unit, kr = self.fn.code, self._unit, self.stmt.pack.kr
+        streams = self.streams(kr)
+        taken = self.stmt.k[-1][1] // self.depth * self.depth // kr
+        walk = Walk(
+            axes=tuple(extent for _, extent in self.stmt.k[:-1]),
+            steps=self._rest // kr,
+            streams=streams,
+            short=self._rest % kr > 0,
+        )
+        a, b = (
+            moved(code, at, taken * stream.step) for at, stream in zip(start, streams, strict=True)
+        )
+        vectors = -(-columns // unit.lanes)
+        with code.loop(0, self._split[half]) as row:
+            down = code.binary(
+                "mul nsw", row, integer(self.stride(self.stmt.a, self.stmt.m[-1][0]))
+            )
+            here = moved(code, moved(code, a, self.row_start(half * self._split[0])), down)
+            (sums,) = Sums(unit, kr, (0,), vectors, walk).emit(code, (here, b))
+            place = code.binary("add nsw", row, integer(first))
+            for vector, total in enumerate(sums):
+                at = self._finish.place(place, vector * unit.lanes)
+                before = code.load(at, unit.sum, unit.lanes)
+                code.store(unit.add(code, before, total), at)
 
     def _sums(self, start: Cursor, turn: Value, halves: Sequence[int], columns: int) -> None:
         """The sums of some halves of the rows by one or two registers of columns."""
@@ -122,7 +156,7 @@ class MatrixTiles(TileEmitter):
             return carried
 
         walk, cursor = self.walk(start, turn, sum(self._split))
-        walk.emit(self.fn.code, cursor, [], add)
+        replace(walk, short=False).emit(self.fn.code, cursor, [], add)
 
     def _move(self, name: str, register: int, pointer: Value, stride: int) -> None:
         """Load or store a register whose rows are `stride` bytes apart in memory."""

@@ -115,17 +115,20 @@ class TileEmitter(ABC):
         outer, inner = divmod(row, whole)
         return outer * self.stride(a, m[-2][0]) + inner * self.stride(a, m[-1][0])
 
+    def streams(self, depth: int) -> tuple[Stream, Stream]:
+        """How pointers into A and B move, with steps of `depth` elements of the run."""
+        run = depth * self.itemsize
+        a, b = (
+            Stream(tuple(self.stride(operand, var) for var, _ in self.stmt.k[:-1]), step)
+            for operand, step in ((self.stmt.a, run), (self.stmt.b, run * self.stmt.pack.nr))
+        )
+        return a, b
+
     def walk(self, start: Cursor, turn: Value, rows: int, unrolled: int = 1) -> tuple[Walk, Cursor]:
         """The steps of the sums of `rows` rows, and where their pointers start."""
         stmt = self.stmt
         steps, short = divmod(stmt.k[-1][1], self.depth)
-        a, b = (
-            Stream(tuple(self.stride(operand, var) for var, _ in stmt.k[:-1]), step)
-            for operand, step in (
-                (stmt.a, self.depth * self.itemsize),
-                (stmt.b, self.depth * stmt.pack.nr * self.itemsize),
-            )
-        )
+        a, b = self.streams(self.depth)
         ahead = (
             rows_ahead(a, self.row_start(rows), steps + (short > 0), self._a_bytes),
             panels_ahead(b, self._panel_bytes, self.grid.columns.count, self.grid.block),
