@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from ncc.ir.graph import Builder, Value
+from ncc.ir.indexing import constant, counting
 from ncc.ir.op import Array, Op, op, require
+from ncc.ir.ops.cast import Cast
+from ncc.ir.ops.compare import Equal
+from ncc.ir.ops.isnan import Isnan
+from ncc.ir.ops.logic import Or
+from ncc.ir.ops.reduce import Reduce, ReduceMax, ReduceMin
+from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.where import Where
 from ncc.ir.types import DType, TensorType
 
 
@@ -20,6 +30,9 @@ class ArgExtremum(Op):
     axis: int
     keepdims: bool = True
     last: bool = False
+
+    reduction: ClassVar[type[Reduce]]
+    """What finds the extreme element; NaN when there is one."""
 
     def infer(self, x: TensorType) -> TensorType:
         require(
@@ -40,6 +53,22 @@ class ArgExtremum(Op):
         """The index of the first extreme element."""
         raise NotImplementedError(f"{self.name} has no reference meaning")
 
+    def decompose(self, build: Builder, x: Value) -> Value | None:
+        """The first (or last) of the indices at which the extreme element of the row stands."""
+        size = x.tensor.shape[self.axis]
+        if not isinstance(size, int):
+            return None
+        extreme = build(self.reduction((self.axis,)), x)
+        found = build(Equal(), x, extreme)
+        if x.tensor.dtype.is_float:
+            found = build(Or(), found, build(Isnan(), x))
+        indices = counting(build, x.tensor.rank, self.axis, size, DType.i32)
+        missing = constant(build, -1 if self.last else size, DType.i32)
+        places = build(Where(), found, indices, missing)
+        joined = ReduceMax if self.last else ReduceMin
+        index = build(Cast(DType.i64), build(joined((self.axis,)), places))
+        return index if self.keepdims else build(Reshape(self.infer(x.tensor).shape), index)
+
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return operands[0].size
 
@@ -48,6 +77,8 @@ class ArgExtremum(Op):
 class Argmax(ArgExtremum):
     """Where the largest element along `axis` is."""
 
+    reduction = ReduceMax
+
     def first(self, x: Array) -> Array:
         return np.asarray(np.argmax(x, self.axis, keepdims=self.keepdims), np.int64)
 
@@ -55,6 +86,8 @@ class Argmax(ArgExtremum):
 @op("argmin")
 class Argmin(ArgExtremum):
     """Where the smallest element along `axis` is."""
+
+    reduction = ReduceMin
 
     def first(self, x: Array) -> Array:
         return np.asarray(np.argmin(x, self.axis, keepdims=self.keepdims), np.int64)
