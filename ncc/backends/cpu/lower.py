@@ -19,7 +19,13 @@ from ncc.backends.cpu.layout import (
 )
 from ncc.backends.cpu.nest import nest
 from ncc.backends.cpu.packing import packed_at_run_time, packed_weight
-from ncc.backends.cpu.products import Product, conv_product, matmul_product, product_call
+from ncc.backends.cpu.products import (
+    Product,
+    conv_product,
+    matmul_product,
+    product_call,
+    spare_channels,
+)
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides
 from ncc.backends.cpu.weights import WeightTable
@@ -187,9 +193,12 @@ class _Lowering:
             return self.table.view(wide, (*range(2, value.tensor.rank), 1, 0))
         return self._view(value)
 
-    def _padded(self, value: Value, op: Conv, locs: Locs) -> View:
-        """`value` with channels of stride 1 and the convolution's zeros around it."""
-        low, high = (0, 0, *op.low), (0, 0, *op.high)
+    def _padded(self, value: Value, op: Conv, locs: Locs, spare: int = 0) -> View:
+        """`value` with channels of stride 1 and the convolution's zeros around it.
+
+        After its channels are `spare` ones of zeros.
+        """
+        low, high = (0, 0, *op.low), (0, spare, *op.high)
         view = self._view(value)
         held_low, held_high = self.layout.halo.get(value, _nothing(value))
         roomy = all(map(int.__le__, low, held_low)) and all(map(int.__le__, high, held_high))
@@ -236,8 +245,11 @@ class _Lowering:
     def _left(self, node: Node, root: Node, left: Value, right: Value) -> Product:
         result = root.result.tensor.dims
         if isinstance(root.op, Conv):
-            view = self._padded(left, root.op, node.locs)
-            return conv_product(root.op, view, right.tensor.dims, result)
+            constant = right in self.constant
+            spare = spare_channels(root.op, left.tensor, self.target) if constant else 0
+            view = self._padded(left, root.op, node.locs, spare)
+            outputs, channels, *taps = right.tensor.dims
+            return conv_product(root.op, view, (outputs, channels + spare, *taps), result)
         view = self._view(left)
         if view.strides[-1] != 1 and view.shape[-1] != 1:
             dense, _ = self._allocate(left, range(left.tensor.rank), *_nothing(left))

@@ -28,6 +28,7 @@ from ncc.backends.cpu.weights import WeightTable
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Builder, Value
 from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.types import DType, TensorType
@@ -51,6 +52,9 @@ def packed_weight(
         groups = root.groups
         taps = tuple(range(2, type.rank))
         arranged = build(Transpose((0, *taps, 1)), weight)
+        channels = product.outer * product.run // math.prod(type.dims[2:])
+        spare = (*[0] * (type.rank - 1), channels - type.dims[1])
+        arranged = build(Pad((0,) * type.rank, spare), arranged)
     else:
         groups = math.prod(type.dims[:-2])
         lead = tuple(range(type.rank - 2))

@@ -26,9 +26,12 @@ from ncc.backends.cpu.views import View, runs
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Graph, Node
 from ncc.ir.ops.conv import Conv
+from ncc.ir.types import DType, TensorType
 
 BATCHES = 8
 """Products side by side from which each is done by one core rather than by all."""
+CHANNELS, FEW_CHANNELS = 4, 16
+"""What a few channels, in an odd number, are made a multiple of for matrix registers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,11 @@ def matmul_product(left: View, right: tuple[int, ...], result: tuple[int, ...]) 
 def conv_product(op: Conv, left: View, weight: tuple[int, ...], result: tuple[int, ...]) -> Product:
     """`left` [N, C, ...] convolved with weights [O, C / groups, ...].
 
-    Around `left` lie the zeros of the padding; its channels have stride 1.
+    Around `left` lie the zeros of the padding; its channels have stride 1. After them lie those
+    that the weights have more, see `spare_channels`.
     """
-    padded = padded_view(left, (0, 0, *op.low), (0, 0, *op.high))
+    spare = weight[1] * op.groups - left.shape[1]
+    padded = padded_view(left, (0, 0, *op.low), (0, spare, *op.high))
     spatial = padded.strides[2:]
     steps = tuple(s * by for s, by in zip(spatial, op.strides, strict=True))
     taps = tuple(s * by for s, by in zip(spatial, op.dilations, strict=True))
@@ -120,6 +125,13 @@ def conv_product(op: Conv, left: View, weight: tuple[int, ...], result: tuple[in
         reduction=_reduction(*summed),
         split=(1, op.groups),
     )
+
+
+def spare_channels(op: Conv, left: TensorType, target: Target) -> int:
+    """Channels of zeros to put after those of an input, that a run of taps may fill registers."""
+    channels = left.dims[1]
+    suits = target.has_matrix_registers and left.dtype is DType.bf16 and op.groups == 1
+    return -channels % CHANNELS if suits and channels < FEW_CHANNELS and channels % 2 else 0
 
 
 def padded_view(view: View, low: Sequence[int], high: Sequence[int]) -> View:

@@ -98,11 +98,12 @@ def test_what_does_not_fill_matrix_registers_stays_in_vectors(rows: int, depth: 
     assert "tdpbf16ps" not in text
 
 
-@pytest.mark.parametrize(
-    ("run", "depth"),
-    [(64, 32), (48, 24), (100, 20), (16, 16), (21, None), (34, None), (6, None)]
-    + [(197, 32), (74, 32), (136, 32), (112, 28)],
-)
+WHOLE_STEPS = {64: 32, 48: 24, 100: 20, 112: 28, 16: 16}
+CUT_STEPS = {197: 32, 74: 32, 136: 32}
+NO_STEPS = {21: None, 34: None, 6: None}
+
+
+@pytest.mark.parametrize(("run", "depth"), (WHOLE_STEPS | CUT_STEPS | NO_STEPS).items())
 def test_steps_along_a_run_are_alike(run: int, depth: int | None) -> None:
     assert matrix_depth(run) == depth
 
