@@ -45,6 +45,10 @@ bench-quick: $(READY_BENCH) $(NETWORKS)/made
 	$(BIN)/python bench/peers.py mobilenetv2 minilm yunet-n-dynamic magika-v3.3 ultraface-rfb320 \
 	    --starts 2 --rounds 3 --seconds 0.05 --json build/bench-quick.json
 
+# Needs 10 GB of disk for a while.
+bench-scale: $(READY)
+	$(BIN)/python bench/scale.py
+
 size: $(READY)
 	$(BIN)/python .ci/size.py
 

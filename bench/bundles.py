@@ -16,13 +16,12 @@ NCC = (str(Path(sys.executable).with_name("ncc")),)
 
 @dataclass(frozen=True)
 class Built:
-    """A bundle and what it took: wall seconds and the most bytes of memory; `figures` is what
-    `ncc compile` said of it.
-    """
+    """A bundle and what it took, as of `processes.Finished`; `figures` is what the command said."""
 
     path: Path
     seconds: float
     peak_bytes: int
+    own_bytes: int
     figures: Mapping[str, Any]
 
     @property
@@ -39,4 +38,5 @@ def build(
     sizes = [part for name, size in dims.items() for part in ("--dim", f"{name}={size}")]
     command = [*NCC, "compile", str(model), "-o", str(bundle), *sizes, *options]
     finished = measured([*command, "--format", "json"])
-    return Built(bundle, finished.seconds, finished.peak_bytes, json.loads(finished.output))
+    figures = json.loads(finished.output)
+    return Built(bundle, finished.seconds, finished.peak_bytes, finished.own_bytes, figures)

@@ -16,12 +16,14 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Finished:
-    """A command that ended well: wall time, the most memory that all of its processes held at
-    once, pages of files that they map included, and what it printed.
+    """A command that ended well: wall time, the most memory that all of its processes had at once,
+    and what it printed. `peak_bytes` is all that was resident; `own_bytes` leaves out the pages of
+    files that they map, which the system takes back when it needs them.
     """
 
     seconds: float
     peak_bytes: int
+    own_bytes: int
     output: str
 
 
@@ -43,7 +45,7 @@ def measured(command: Sequence[str]) -> Finished:
     watch.join()
     if process.returncode != 0:
         raise CommandError(f"exit {process.returncode}: {errors.strip()}")
-    return Finished(seconds, watch.peak, output)
+    return Finished(seconds, watch.peak, watch.own, output)
 
 
 class _Watch(threading.Thread):
@@ -51,13 +53,15 @@ class _Watch(threading.Thread):
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self.peak = 0
+        self.peak = self.own = 0
         self.ended = threading.Event()
         self._pid = pid
 
     def run(self) -> None:
         while not self.ended.wait(PERIOD_SECONDS):
-            self.peak = max(self.peak, sum(map(_resident, _family(self._pid))))
+            held = [_resident(pid) for pid in _family(self._pid)]
+            self.peak = max(self.peak, sum(total for total, _ in held))
+            self.own = max(self.own, sum(own for _, own in held))
 
 
 def _family(pid: int) -> Iterator[int]:
@@ -68,12 +72,12 @@ def _family(pid: int) -> Iterator[int]:
             yield from _family(int(child))
 
 
-def _resident(pid: int) -> int:
-    """Resident bytes; 0 for a process that has ended."""
-    for line in _text(PROC / str(pid) / "status").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) << 10
-    return 0
+def _resident(pid: int) -> tuple[int, int]:
+    """Resident bytes, and those of them that are not of files; 0 for a process that has ended."""
+    lines = (line.split() for line in _text(PROC / str(pid) / "status").splitlines())
+    sizes = {words[0]: int(words[1]) << 10 for words in lines if words[0].startswith(("Vm", "Rss"))}
+    total = sizes.get("VmRSS:", 0)
+    return total, total - sizes.get("RssFile:", 0)
 
 
 def _text(file: Path) -> str:

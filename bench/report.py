@@ -142,6 +142,7 @@ def _built(built: Built) -> dict[str, Any]:
         "bytes": built.nbytes,
         "compile_s": built.seconds,
         "compile_peak_bytes": built.peak_bytes,
+        "compile_own_bytes": built.own_bytes,
         "figures": built.figures,
     }
 
