@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -225,7 +224,7 @@ def _sources(
     for data, name in hosts.items():
         yield _held(name, "graph", data)
     for part in parts:
-        yield _held(kernel_text(part.variant), "debug", zlib.compress(part.text.encode(), 9))
+        yield _held(kernel_text(part.variant), "debug", part.text.encode())
 
 
 def kernel_text(variant: Variant) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
@@ -22,9 +21,6 @@ from ncc.diagnostics import ExitCode, NccError
 from ncc.neff.errors import damaged, reading
 from ncc.neff.format import Kernel, Variant
 from ncc.neff.reader import Bundle, open_bundle
-
-MAX_TEXT = 1 << 28
-"""Bytes of text that are unpacked."""
 
 
 @click.command()
@@ -80,34 +76,25 @@ def _loops(bundle: Bundle, variant: Variant) -> dict[str, Loops]:
             hint="compile the model again with this version",
         )
     with reading(bundle.path):
-        kernels = _parsed(_unpacked(bundle.read(name)))
+        kernels = _parsed(bundle.read(name))
         if len(kernels) != len(variant.kernels):
             raise damaged(f"{len(variant.kernels)} kernels, and text of {len(kernels)}")
     return {row.name: kernel for row, kernel in zip(variant.kernels, kernels, strict=True)}
 
 
-def _parsed(text: str) -> tuple[Loops, ...]:
+def _parsed(text: bytes) -> tuple[Loops, ...]:
     """The kernels of `text`; what is a bug in one made here is damage in one that was read."""
     try:
-        kernels = parse(text)
+        kernels = parse(text.decode())
         for kernel in kernels:
             verify_kernel(kernel)
+    except UnicodeDecodeError as error:
+        raise damaged(f"the text of the kernels is no text: {error}") from None
     except NccError as error:
         raise damaged(f"the text of the kernels does not parse: {error.message}") from None
     except AssertionError as error:
         raise damaged(f"the text of a kernel makes no sense: {error}") from None
     return kernels
-
-
-def _unpacked(data: bytes) -> str:
-    unpacker = zlib.decompressobj()
-    try:
-        text = unpacker.decompress(data, MAX_TEXT)
-        if not unpacker.eof:
-            raise damaged(f"the text of the kernels has no end within {MAX_TEXT} bytes")
-        return text.decode()
-    except (zlib.error, UnicodeDecodeError) as error:
-        raise damaged(f"the text of the kernels cannot be unpacked: {error}") from None
 
 
 def _listing(kernel: Kernel, loops: Loops, code: bytes, target: Target) -> dict[str, Any]:

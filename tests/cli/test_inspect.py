@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -147,11 +146,11 @@ def test_disasm_names_the_kernels_when_there_is_none_of_that_name(digits: Path) 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda text: b"not zlib", "cannot be unpacked"),
-        (lambda text: text[:-8], "has no end"),
-        (lambda text: zlib.compress(b""), "and text of 0"),
-        (lambda text: zlib.compress(zlib.decompress(text).replace(b"{", b"(")), "not parse"),
-        (lambda text: zlib.compress(zlib.decompress(text).replace(b"p1[", b"p0[")), "no sense"),
+        (lambda text: b"\xff" + text[1:], "is no text"),
+        (lambda text: text[:-8], "not parse"),
+        (lambda text: b"", "and text of 0"),
+        (lambda text: text.replace(b"{", b"("), "not parse"),
+        (lambda text: text.replace(b"p1[", b"p0["), "no sense"),
     ],
 )
 def test_disasm_refuses_text_that_cannot_be(tmp_path: Path, change: Change, reason: str) -> None:
