@@ -12,10 +12,8 @@ import numpy as np
 
 from ncc import __version__
 from ncc.backends.artifact import Artifact
-from ncc.backends.cpu.backend import compile_segments
-from ncc.backends.cpu.rules import refusal
-from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.weights import WeightTable
+from ncc.backends.interface import Refusal, Target, Weights
+from ncc.backends.registry import backend_of
 from ncc.diagnostics import NccError
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.interpret import EVALUATION
@@ -99,7 +97,7 @@ def assemble(graphs: Mapping[Target, Graph], *, source: str, options: dict[str, 
     The graphs have the same inputs and outputs. A weight that they read in one form is stored once.
     `options` is recorded as it is; it must not depend on the machine or the folder.
     """
-    table = WeightTable()
+    table = backend_of(next(iter(graphs))).weights()
     hosts: dict[bytes, str] = {}
     parts = [_part(graph, target, table, hosts) for target, graph in graphs.items()]
     best = next(iter(graphs.values()))
@@ -125,12 +123,13 @@ class _Part:
     report: dict[str, object]
 
 
-def _part(graph: Graph, target: Target, table: WeightTable, hosts: dict[bytes, str]) -> _Part:
+def _part(graph: Graph, target: Target, table: Weights, hosts: dict[bytes, str]) -> _Part:
     """What is made for one target; new graphs for the host get a name in `hosts`."""
     values = _Values(graph)
     segments = [node for node in graph.nodes if isinstance(node.op, SegmentOp)]
     bodies = [op.body for op in map(_segment, segments) if op.placement is Placement.device]
-    artifact = compile_segments(bodies, values.constants, target, table)
+    backend = backend_of(target)
+    artifact = backend.compile_segments(bodies, values.constants, target, table)
     program = Program(
         dims={},
         values=values.specs(artifact),
@@ -153,7 +152,7 @@ def _part(graph: Graph, target: Target, table: WeightTable, hosts: dict[bytes, s
         ),
     )
     text = "\n".join(kernel.text for kernel in artifact.kernels)
-    return _Part(variant, artifact.code, text, _report(segments, artifact))
+    return _Part(variant, artifact.code, text, _report(segments, artifact, backend.refusal))
 
 
 def _outputs(graph: Graph) -> tuple[TensorSpec, ...]:
@@ -216,7 +215,7 @@ def _spec(value: Value, name: str) -> TensorSpec:
 
 
 def _sources(
-    parts: Sequence[_Part], table: WeightTable, hosts: Mapping[bytes, str]
+    parts: Sequence[_Part], table: Weights, hosts: Mapping[bytes, str]
 ) -> Iterator[Source]:
     for part in parts:
         yield _held(part.variant.code, "code", part.code)
@@ -236,17 +235,17 @@ def _held(name: str, kind: str, data: bytes) -> Source:
     return Source(name, kind, len(data), lambda: iter([data]))
 
 
-def _report(segments: Sequence[Node], artifact: Artifact) -> dict[str, object]:
+def _report(segments: Sequence[Node], artifact: Artifact, refusal: Refusal) -> dict[str, object]:
     """The numbers of the summary; the same for the same input."""
-    by_place = {placement: _work(segments, placement) for placement in Placement}
+    by_place = {placement: _work(segments, placement, refusal) for placement in Placement}
     device, host = by_place[Placement.device], by_place[Placement.host]
     return {
-        "ops": device.ops + host.ops,
-        "device_ops": device.ops,
-        "host_ops": host.ops,
+        "ops": len({**device.nodes, **host.nodes}),
+        "device_ops": len(device.nodes.keys() - host.nodes.keys()),
+        "host_ops": len(host.nodes),
         "flops": device.flops + host.flops,
         "device_flops": device.flops,
-        "host_reasons": host.reasons,
+        "host_reasons": host.nodes,
         "kernels": len(artifact.kernels),
         "calls": artifact.calls,
         "code_bytes": len(artifact.code),
@@ -257,22 +256,21 @@ def _report(segments: Sequence[Node], artifact: Artifact) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class _Work:
-    ops: int
+    """Arithmetic, and the nodes of the model that do it, each with why the device does not."""
+
+    nodes: dict[str, str]
     flops: int
-    reasons: dict[str, str]
 
 
-def _work(segments: Sequence[Node], placement: Placement) -> _Work:
-    """Source nodes and arithmetic of the segments in one place; on the host, each with why."""
-    ops = flops = 0
-    reasons: dict[str, str] = {}
+def _work(segments: Sequence[Node], placement: Placement, refusal: Refusal) -> _Work:
+    """What the segments in one place do."""
+    nodes: dict[str, str] = {}
+    flops = 0
     for node in _computing(segments, placement):
-        ops += len(node.locs) or 1
         flops += _flops(node)
-        if placement is Placement.host:
-            name = str(node.locs[0]) if node.locs else node.op.name
-            reasons[name] = refusal(node) or "its operands are on the host"
-    return _Work(ops, flops, reasons)
+        reason = refusal(node) or "its operands are on the host"
+        nodes |= dict.fromkeys(map(str, node.locs or [node.op.name]), reason)
+    return _Work(nodes, flops)
 
 
 def _computing(segments: Sequence[Node], placement: Placement) -> Iterator[Node]:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from onnx import ModelProto
 
-from ncc.backends.cpu.backend import kernels
-from ncc.backends.cpu.rules import refusal, ungrouped
-from ncc.backends.cpu.target import Target, resolve_all
+from ncc.backends.interface import Backend, Refusal, Target
+from ncc.backends.registry import backend_of, resolve_all
 from ncc.bundle import Bundle, assemble
 from ncc.diagnostics import ExitCode, NccError, merge_locs
 from ncc.frontends.onnx import import_onnx
@@ -56,9 +55,10 @@ def precision(graph: Graph, options: Options, target: Target) -> Graph:
 
 def partition(graph: Graph, options: Options, target: Target) -> Graph:
     """Composites in parts that the backend takes, then segments of device and host."""
+    refusal = backend_of(target).refusal
     graph = cse(canonicalize(decompose(graph, takes=lambda node: refusal(node) is None)))
     if not options.host:
-        _require_device(graph)
+        _require_device(graph, refusal)
     return place(graph, refusal=refusal)
 
 
@@ -69,7 +69,7 @@ def schedule(graph: Graph, options: Options, target: Target) -> Graph:
 
 def group(graph: Graph, options: Options, target: Target) -> Graph:
     """Nodes that run as one kernel, fused."""
-    return _each_device_body(graph, kernels)
+    return _each_device_body(graph, backend_of(target).kernels)
 
 
 Phase = Callable[[Graph, Options, Target], Graph]
@@ -150,7 +150,7 @@ def run_phases(
             graph = PHASES[name](graph, options, target)
         except NccError as error:
             raise error.located(during=name) from None
-        _check(graph, name)
+        _check(graph, name, backend_of(target))
         _dump(graph, dump, index, name)
     return graph
 
@@ -213,21 +213,25 @@ def source_name(model: Model) -> str:
     return "model" if isinstance(model, ModelProto) else Path(model).name
 
 
-def _check(graph: Graph, phase: str) -> None:
+def _check(graph: Graph, phase: str, backend: Backend) -> None:
     """Assert that a phase kept to what those after it rely on."""
     verify(graph, BOUND)
     for node in graph.nodes:
         if isinstance(node.op, Segment) and node.op.placement is Placement.device:
-            _check_device(node.op.body, SPECS[phase])
+            _check_device(node.op.body, SPECS[phase](backend))
 
 
-def _check_device(body: Graph, refusal: Callable[[Node], str | None]) -> None:
+def _check_device(body: Graph, refusal: Refusal) -> None:
     constant = constant_values(body)
     allows = on_device(lambda node: None if node.results[0] in constant else refusal(node))
     verify(body, allows)
 
 
-SPECS = {"place": refusal, "fuse": ungrouped, "order": ungrouped}
+SPECS: dict[str, Callable[[Backend], Refusal]] = {
+    "place": lambda backend: backend.refusal,
+    "fuse": lambda backend: backend.ungrouped,
+    "order": lambda backend: backend.ungrouped,
+}
 """Why a node may not stand in a device segment after a phase."""
 
 
@@ -241,7 +245,7 @@ def _each_device_body(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
     return graph.rebuild(visit)
 
 
-def _require_device(graph: Graph) -> None:
+def _require_device(graph: Graph, refusal: Refusal) -> None:
     """One error for all nodes that would run on the host, with the reason of each kind."""
     constant = constant_values(graph)
     refused = [

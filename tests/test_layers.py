@@ -33,6 +33,9 @@ LEVELS = (
 )
 """Lowest first. A package imports itself and lower levels; packages of one level are strangers."""
 
+PIPELINE = ("ncc.bundle", "ncc.compiler")
+"""What knows no backend by name."""
+
 FLEET = ("ncc.diagnostics", "ncc.options", "ncc.neff", "ncc.runtime")
 """What a machine that only runs bundles loads."""
 
@@ -141,6 +144,18 @@ def backends_that_meet(root: Path) -> list[str]:
     ]
 
 
+def pipelines_with_a_backend(root: Path) -> list[str]:
+    """Imports of one backend by the pipeline, which takes the one that the registry gives it."""
+    folder = root / "ncc" / "backends"
+    names = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+    return [
+        str(item)
+        for item in imports(root)
+        if item.module in PIPELINE
+        and any(within(item.target, f"ncc.backends.{name}") for name in names)
+    ]
+
+
 def heavy_fleet_imports(root: Path) -> list[str]:
     """What the runtime, the bundle reader and their base load beyond numpy and msgpack."""
     wrong = []
@@ -195,6 +210,7 @@ RULES = (
     modules_without_level,
     upward_imports,
     backends_that_meet,
+    pipelines_with_a_backend,
     heavy_fleet_imports,
     unexplained_lazy_imports,
     long_files,
@@ -227,6 +243,7 @@ WRONG_TREE = {
     "ncc/neff/reader.py": "import msgpack\nfrom ncc import ir\n",
     "ncc/runtime/cores.py": "def start():\n    import threading\n",
     "ncc/runtime/host.py": "def load():\n    from ncc.ir.text import parser\n",
+    "ncc/compiler.py": "from ncc.backends.neuron import isa\nfrom ncc.backends import registry\n",
     "ncc/helpers.py": "",
     "ncc/cli.py": "print('fine here')\n",
     "tests/test_long.py": "x = 1\n" * (MAX_LINES + 1),
@@ -241,6 +258,7 @@ FINDINGS: dict[Callable[[Path], list[str]], list[str]] = {
         "ncc.passes.fold:1 imports ncc.frontends.onnx",
     ],
     backends_that_meet: ["ncc.backends.cpu.emit:1 imports ncc.backends.neuron.isa"],
+    pipelines_with_a_backend: ["ncc.compiler:1 imports ncc.backends.neuron.isa"],
     heavy_fleet_imports: [
         "ncc.diagnostics:1 imports numpy",
         "ncc.neff.reader:2 imports ncc.ir",

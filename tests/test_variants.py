@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import ncc
-from ncc.backends.cpu.target import TARGETS, resolve_all
+from ncc.backends.cpu.target import TARGETS
+from ncc.backends.registry import resolve_all
 from ncc.bundle import Bundle
 from ncc.diagnostics import NccError
 from ncc.neff.format import Variant

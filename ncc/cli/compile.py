@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from ncc.backends.cpu.target import Target, resolve_all
+from ncc.backends.interface import Target
+from ncc.backends.registry import resolve_all
 from ncc.cli.graph_text import write_text
 from ncc.cli.output import Table, emit, format_option, quantity, sheet
 from ncc.cli.progress import phases
@@ -53,7 +54,8 @@ class Job:
         """The graph to begin with."""
         if self.done is None:
             return import_model(self.model, self.options)
-        return read_after(self.done, self.model)
+        (target, *_) = resolve_all(self.options.target)
+        return read_after(self.done, self.model, target)
 
     def source(self, graph: Graph) -> str:
         """The model's name: text remembers the file that its nodes are from."""

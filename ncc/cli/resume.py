@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ncc.backends.interface import Target
+from ncc.backends.registry import backend_of
 from ncc.cli.graph_text import read_graph
 from ncc.compiler import SPECS
 from ncc.diagnostics import ExitCode, NccError
@@ -14,8 +16,8 @@ from ncc.ir.types import TensorType
 from ncc.passes.fuse import constant_values
 
 
-def read_after(phase: str, path: Path) -> Graph:
-    """The graph in the file at `path`, which must look like one after `phase`.
+def read_after(phase: str, path: Path, target: Target) -> Graph:
+    """The graph in the file at `path`, which must look like one for `target` after `phase`.
 
     NccError `unbound-dims` (exit 2) for a size left open, `wrong-phase` (exit 2).
     """
@@ -28,7 +30,7 @@ def read_after(phase: str, path: Path) -> Graph:
                 exit=ExitCode.USAGE,
                 hint="write numbers into the text, or bind sizes when compiling the model",
             )
-    misplaced = next(_misplaced(graph, phase), None)
+    misplaced = next(_misplaced(graph, phase, target), None)
     if misplaced is not None:
         raise NccError(
             "wrong-phase",
@@ -39,15 +41,16 @@ def read_after(phase: str, path: Path) -> Graph:
     return graph
 
 
-def _misplaced(graph: Graph, phase: str) -> Iterator[str]:
+def _misplaced(graph: Graph, phase: str, target: Target) -> Iterator[str]:
     """Why `graph` cannot be one after `phase`."""
     if phase not in SPECS:
         return
+    refusal = SPECS[phase](backend_of(target))
     for node in _computing(graph):
         if not isinstance(node.op, Segment):
             yield f"{node.op.name} is not in a segment"
         elif node.op.placement is Placement.device:
-            yield from filter(None, map(SPECS[phase], _computing(node.op.body)))
+            yield from filter(None, map(refusal, _computing(node.op.body)))
 
 
 def _computing(graph: Graph) -> Iterator[Node]:

@@ -99,12 +99,6 @@ def resolve(name: str, host: frozenset[str] | None = None) -> Target:
     return TARGETS[name]
 
 
-def resolve_all(names: str, host: frozenset[str] | None = None) -> tuple[Target, ...]:
-    """The targets of a list such as "x86-64-v3,x86-64-v4", each once, best first; as `resolve`."""
-    found = {resolve(name.strip(), host) for name in names.split(",")}
-    return tuple(target for target in reversed(TARGETS.values()) if target in found)
-
-
 def _best(host: frozenset[str]) -> Target:
     fitting = [target for target in TARGETS.values() if host.issuperset(target.flags)]
     if fitting:
