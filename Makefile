@@ -11,14 +11,18 @@ COMPILE_LOCK := uv pip compile pyproject.toml --python-version 3.11 \
     --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-annotate \
     --no-emit-index-url --quiet
 
-.PHONY: demo test lint check format bless bench bench-quick bench-kernels bench-scale networks \
-    size lock clean
+.PHONY: demo test test-networks lint check format bless bench bench-quick bench-kernels bench-scale \
+    networks size lock clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# Every benchmark network, compiled in both precisions and compared with ONNX Runtime.
+test-networks: $(READY)
+	$(BIN)/python -m pytest -m "slow or not slow" tests/models/test_bench_networks.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
