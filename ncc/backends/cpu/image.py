@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ncc.backends.cpu.elf import Object, Relocation, Symbol
+from ncc.backends.cpu.elf import Object, Symbol
+from ncc.backends.cpu.relocate import RELOCATIONS
 
 CODE_ALIGN = 64
 """Sections start on a cache line of their own."""
@@ -70,7 +70,7 @@ def _append(data: bytearray, object: Object) -> _Placed:
 
 
 def _relocate(data: bytearray, where: _Placed, functions: dict[str, Extent]) -> None:
-    patch = _RELOCATIONS[where.object.machine]
+    patch = RELOCATIONS[where.object.machine]
     for index, section in where.object.sections.items():
         for relocation in section.relocations:
             symbol = where.object.symbols[relocation.symbol]
@@ -79,18 +79,5 @@ def _relocate(data: bytearray, where: _Placed, functions: dict[str, Extent]) -> 
                 target = functions[symbol.name].offset
             else:
                 target = where.address(symbol)
-            patch(data, where.base[index] + relocation.offset, relocation, target)
-
-
-_PC32, _PLT32 = 2, 4
-"""R_X86_64_PC32 and R_X86_64_PLT32, of the System V ABI for AMD64, section 4.4.1."""
-
-
-def _relocate_x86(data: bytearray, place: int, relocation: Relocation, target: int) -> None:
-    """S + A - P in 32 bits: there is no table of procedures to go through."""
-    assert relocation.kind in (_PC32, _PLT32), f"relocation {relocation.kind} is not relative"
-    struct.pack_into("<i", data, place, target + relocation.addend - place)
-
-
-_RELOCATIONS: dict[int, Callable[[bytearray, int, Relocation, int], None]] = {62: _relocate_x86}
-"""By ELF machine number: 62 is EM_X86_64."""
+            place = where.base[index] + relocation.offset
+            patch(data, place, relocation.kind, target + relocation.addend)

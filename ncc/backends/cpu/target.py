@@ -33,6 +33,11 @@ class Target:
     """AMX: bf16 products of 16 x 32 by 32 x 16 elements."""
 
     @property
+    def machine(self) -> str:
+        """The instruction set, as LLVM and Linux name it."""
+        return self.triple.partition("-")[0]
+
+    @property
     def vector_bits(self) -> int:
         """Width of one vector register."""
         return 32 * self.lanes
@@ -48,7 +53,9 @@ _V3_FLAGS = (
     *("sse4_1", "sse4_2", "ssse3"),
 )
 _V4_FLAGS = (*_V3_FLAGS, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl")
+_ARM_FLAGS = ("asimd", "fp")
 _LINUX_X86 = "x86_64-unknown-linux-gnu"
+_LINUX_ARM = "aarch64-unknown-linux-gnu"
 
 TARGETS: dict[str, Target] = {
     target.name: target
@@ -76,9 +83,20 @@ TARGETS: dict[str, Target] = {
             has_bf16_dot=True,
             has_matrix_registers=True,
         ),
+        Target("aarch64", _LINUX_ARM, "generic", "", 4, 32, _ARM_FLAGS),
+        Target(
+            name="aarch64+bf16",
+            triple=_LINUX_ARM,
+            cpu="generic",
+            features="+bf16",
+            lanes=4,
+            registers=32,
+            flags=(*_ARM_FLAGS, "bf16"),
+            has_bf16_dot=True,
+        ),
     )
 }
-"""By name, each better than those before it."""
+"""By name, each better than those before it that are of the same instruction set."""
 
 
 def resolve(name: str, host: frozenset[str] | None = None) -> Target:
@@ -103,21 +121,30 @@ def _best(host: frozenset[str]) -> Target:
     fitting = [target for target in TARGETS.values() if host.issuperset(target.flags)]
     if fitting:
         return fitting[-1]
-    least = next(iter(TARGETS.values()))
+    hint = f"name the target to compile for another machine: {', '.join(TARGETS)}"
+    raise NccError("unsupported-host", _lacking(host), exit=ExitCode.INCOMPATIBLE, hint=hint)
+
+
+def _lacking(host: frozenset[str]) -> str:
+    """Why no target is for a machine with the features `host`."""
+    machine = platform.machine()
+    least = next((target for target in TARGETS.values() if target.machine == machine), None)
+    if least is None:
+        return f"there is no target for {machine}"
     missing = sorted(set(least.flags) - host)
-    raise NccError(
-        "unsupported-host",
-        f"this machine is below {least.name}: it lacks {', '.join(missing)}",
-        exit=ExitCode.INCOMPATIBLE,
-        hint=f"name the target to compile for another machine: {', '.join(TARGETS)}",
-    )
+    return f"this machine is below {least.name}: it lacks {', '.join(missing)}"
+
+
+_FLAGS = {"x86_64": "flags", "aarch64": "Features"}
+"""What /proc/cpuinfo calls the line with the features, by machine."""
 
 
 @functools.cache
 def host_flags() -> frozenset[str]:
     """The features of this machine's CPU, as /proc/cpuinfo names them; empty if unknown."""
-    if platform.machine() != "x86_64":
+    key = _FLAGS.get(platform.machine())
+    if key is None:
         return frozenset()
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    flags = next((line for line in lines if line.startswith("flags")), "flags:")
+    flags = next((line for line in lines if line.startswith(key)), "")
     return frozenset(flags.partition(":")[2].split())

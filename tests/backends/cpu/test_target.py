@@ -9,7 +9,8 @@ from ncc.diagnostics import ExitCode, NccError
 
 V3, V4, V4_BF16 = (TARGETS[name] for name in ("x86-64-v3", "x86-64-v4", "x86-64-v4+bf16"))
 
-BEST = list(TARGETS.values())[-1]
+BEST = [target for target in TARGETS.values() if target.machine == "x86_64"][-1]
+ARM, ARM_BF16 = TARGETS["aarch64"], TARGETS["aarch64+bf16"]
 
 
 def test_a_target_is_found_by_its_name() -> None:
@@ -30,6 +31,8 @@ def test_native_is_the_best_target_that_the_host_has_all_flags_of() -> None:
     assert resolve("native", frozenset(V4_BF16.flags) | extra) is V4_BF16
     assert resolve("native", frozenset(V4_BF16.flags) - {"avx512_bf16"}) is V4
     assert resolve("native", frozenset(V4_BF16.flags) - {"avx512vl"}) is V3
+    assert resolve("native", frozenset({"fp", "asimd", "crc32"})) is ARM
+    assert resolve("native", frozenset({"fp", "asimd", "bf16"})) is ARM_BF16
 
 
 def test_a_host_below_every_target_is_incompatible() -> None:

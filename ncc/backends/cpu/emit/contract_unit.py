@@ -96,6 +96,16 @@ class PairUnit(Unit):
         return code.call(f"llvm.x86.avx512bf16.dpbf16ps.{32 * self.lanes}", total, total, a, b)
 
 
+class ArmPairUnit(PairUnit):
+    """The same by BFDOT, of the bf16 extension of Arm."""
+
+    __slots__ = ()
+
+    def multiply_add(self, code: Code, total: Value, a: Value, b: Value) -> Value:
+        name = f"llvm.aarch64.neon.bfdot.v{self.lanes}f32.v{2 * self.lanes}bf16"
+        return code.call(name, total, total, a, b)
+
+
 class IntegerUnit(Unit):
     """Products of integers, widened to i32 first; sums wrap around."""
 
@@ -128,7 +138,13 @@ def unit_for(dtype: DType, kr: int, target: Target) -> Unit:
         return IntegerUnit(dtype, lanes)
     if dtype is not DType.bf16:
         return Unit(dtype, lanes)
-    return PairUnit(dtype, lanes) if kr == 2 else WideningUnit(dtype, lanes)
+    if kr == 1:
+        return WideningUnit(dtype, lanes)
+    return _PAIRS[target.machine](dtype, lanes)
+
+
+_PAIRS = {"x86_64": PairUnit, "aarch64": ArmPairUnit}
+"""Who multiplies pairs, by machine."""
 
 
 def _widened(code: Code, bits: Value) -> Value:

@@ -21,19 +21,27 @@ _WAIT, _WAKE, _EVERYONE = 128, 129, 0x7FFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """How an architecture waits: LLVM's hint for spin loops, and machine code of `futex`."""
+    """How an architecture waits: a hint for spin loops, as LLVM declares and calls it, and
+    machine code of `futex`.
+    """
 
-    pause: str
+    pause: tuple[str, str]
     machine: int
     system_call: bytes
 
 
 _WAITING = {
     "x86_64": _Waiting(
-        pause="llvm.x86.sse2.pause",
+        pause=("@llvm.x86.sse2.pause()", "@llvm.x86.sse2.pause()"),
         machine=62,
         # mov eax, 202; xor r10d, r10d; syscall; ret
         system_call=bytes.fromhex("b8ca000000 4531d2 0f05 c3"),
+    ),
+    "aarch64": _Waiting(
+        pause=("@llvm.aarch64.isb(i32)", "@llvm.aarch64.isb(i32 15)"),
+        machine=183,
+        # mov x8, 98; mov x3, 0; svc 0; ret
+        system_call=bytes.fromhex("480c80d2 030080d2 010000d4 c0035fd6"),
     ),
 }
 """By the first part of the triple; `machine` is the ELF number."""
@@ -53,7 +61,7 @@ def futex_object(target: Target) -> Object:
 
 
 def _waiting(target: Target) -> _Waiting:
-    return _WAITING[target.triple.partition("-")[0]]
+    return _WAITING[target.machine]
 
 
 def waiting_definition(target: Target) -> str:
@@ -61,9 +69,9 @@ def waiting_definition(target: Target) -> str:
 
     The one returns when the word has another value, the other gives it this one and wakes all.
     """
-    pause = _waiting(target).pause
+    declared, pause = _waiting(target).pause
     return f"""\
-declare void @{pause}()
+declare void {declared}
 declare i64 @{FUTEX}(ptr, i64, i64)
 define internal void @wait_while(ptr %word, i32 %value, ptr %asleep) noinline #0 {{
 entry:
@@ -74,7 +82,7 @@ spin:
   %same = icmp eq i32 %now, %value
   br i1 %same, label %again, label %done
 again:
-  call void @{pause}()
+  call void {pause}
   %following = add i32 %turn, 1
   %patient = icmp ult i32 %following, {SPINS}
   br i1 %patient, label %spin, label %sleep
