@@ -49,6 +49,10 @@ bench-quick: $(READY_BENCH) $(NETWORKS)/made
 	$(BIN)/python bench/peers.py mobilenetv2 minilm yunet-n-dynamic magika-v3.3 ultraface-rfb320 \
 	    --starts 2 --rounds 3 --seconds 0.05 --json build/bench-quick.json
 
+# Every contraction of the networks beside the peak of this machine, measured in the same run.
+bench-kernels: $(READY) $(NETWORKS)/made
+	$(BIN)/python bench/kernels.py
+
 # Needs 10 GB of disk for a while.
 bench-scale: $(READY)
 	$(BIN)/python bench/scale.py

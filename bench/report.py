@@ -67,39 +67,39 @@ def times(rows: Sequence[Row], engines: Sequence[str]) -> Iterator[str]:
     pairs = [pair for pair in RATIOS if set(pair) <= set(timed)]
     titles = [f"{name} ms" for name in timed] + ["p99/p50", "cosine"]
     titles += [f"{peer} / {subject}" for subject, peer in pairs]
-    yield from _head(["model", "cores", *titles])
+    yield from head("model", "cores", *titles)
     for group in _groups(rows):
         for row in group:
             subject = row.of("ncc")
-            yield _line(
-                [row.model, str(row.cores)]
-                + [f"{row.of(name).p50:.2f}" for name in timed]
-                + [f"{subject.p99 / subject.p50:.2f}", f"{subject.cosine:.5f}"]
-                + [f"{row.ratio(*pair):.2f}" for pair in pairs]
+            yield line(
+                *(row.model, str(row.cores)),
+                *(f"{row.of(name).p50:.2f}" for name in timed),
+                *(f"{subject.p99 / subject.p50:.2f}", f"{subject.cosine:.5f}"),
+                *(f"{row.ratio(*pair):.2f}" for pair in pairs),
             )
         blank = [""] * (len(timed) + 2)
         means = [f"{geometric_mean(row.ratio(*pair) for row in group):.2f}" for pair in pairs]
-        yield _line([f"*{group[0].group}: geometric mean*", str(group[0].cores), *blank, *means])
+        yield line(f"*{group[0].group}: geometric mean*", str(group[0].cores), *blank, *means)
 
 
 def costs(rows: Sequence[Row], engines: Sequence[str]) -> Iterator[str]:
     """What a model costs besides its time: seconds from the start of a process to its first
     output, resident memory, what a second process of ncc adds to it, and making the bundle.
     """
-    yield from _head(
-        ["model"]
-        + [f"{name} start s" for name in engines]
-        + [f"{name} MB" for name in engines]
-        + ["second ncc MB", "bundle MB", "compile s", "compile MB"]
+    yield from head(
+        "model",
+        *(f"{name} start s" for name in engines),
+        *(f"{name} MB" for name in engines),
+        *("second ncc MB", "bundle MB", "compile s", "compile MB"),
     )
     for row in rows:
         if row.cores == 1 and (built := row.built.get("ncc")):
-            yield _line(
-                [row.model]
-                + [f"{row.of(name).start:.3f}" for name in engines]
-                + [_megabytes(row.of(name).resident) for name in engines]
-                + [_megabytes(row.of("ncc").private), _megabytes(built.nbytes)]
-                + [f"{built.seconds:.1f}", _megabytes(built.peak_bytes)]
+            yield line(
+                row.model,
+                *(f"{row.of(name).start:.3f}" for name in engines),
+                *(_megabytes(row.of(name).resident) for name in engines),
+                *(_megabytes(row.of("ncc").private), _megabytes(built.nbytes)),
+                *(f"{built.seconds:.1f}", _megabytes(built.peak_bytes)),
             )
 
 
@@ -172,12 +172,14 @@ def _groups(rows: Sequence[Row]) -> Iterator[list[Row]]:
         yield [row for row in rows if (row.group, row.cores) == (group, cores)]
 
 
-def _head(titles: Sequence[str]) -> Iterator[str]:
-    yield _line(titles)
+def head(*titles: str) -> Iterator[str]:
+    """The first lines of a table in markdown; all columns but the first hold numbers."""
+    yield line(*titles)
     yield "| --- |" + " ---: |" * (len(titles) - 1)
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(*cells: str) -> str:
+    """A row of a table in markdown."""
     return f"| {' | '.join(cells)} |"
 
 
