@@ -64,7 +64,6 @@ BAD: dict[str, tuple[Write, str]] = {
     "text": (pointer, "git lfs pull"),
     "zip": (zipped, "zip archive"),
     "random": (random_bytes, "is not an ONNX model"),
-    "folder": (lambda path: path.mkdir(), "not a regular file"),
     "cyclic": (cyclic, "'/first'"),
     "immense": (immense, "impossible shape"),
 }
@@ -96,6 +95,12 @@ def test_models_with_changed_bytes_fail_in_a_documented_way(tmp_path: Path) -> N
 def test_a_model_that_is_absent(tmp_path: Path) -> None:
     arguments = ("compile", tmp_path / "absent.onnx", "-o", tmp_path / "m.neff")
     assert "does not exist" in ncc(*arguments).fails(2, "model-file")
+
+
+def test_a_folder_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").mkdir()
+    arguments = ("compile", tmp_path / "m.onnx", "-o", tmp_path / "m.neff")
+    assert "not a regular file" in ncc(*arguments).fails(2, "model-file")
 
 
 @pytest.mark.parametrize("location", ["absent.bin", "../w.bin", "/etc/passwd", "link.bin"])

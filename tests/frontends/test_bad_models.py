@@ -30,6 +30,7 @@ FILES = {
     "endless number": (b"\xff" * 2000, "more than ten bytes"),
     "another message": (b"\x0a\x03abc", "no graph"),
     "a group": (b"\x0b\x0c" + bytes(2000), "wire type 3"),
+    "a bundle": (b"\x89NCC\r\n\x1a\n" + bytes(1016), "ncc run"),
     "no UTF-8": (DATA.replace(b"MatMul", b"\xff\xfeMul\x80"), "not UTF-8"),
 }
 
@@ -44,7 +45,9 @@ def test_not_a_model(data: bytes, says: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_is_not_a_model(tmp_path: Path) -> None:
-    assert "not a regular file" in str(refused(tmp_path))
+    error = refused(tmp_path)
+    assert (error.code, error.exit) == ("model-file", ExitCode.USAGE)
+    assert "not a regular file" in str(error)
 
 
 def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:

@@ -81,6 +81,12 @@ def test_wrong_size(says: str, options: dict[str, Any]) -> None:
     assert says in str(error)
 
 
+def test_a_model_without_symbols_takes_none() -> None:
+    fixed = model("g (float[2] x) => (float[2] y) { y = Relu(x) }")
+    error = refused(source=fixed, dims={"batch": 1})
+    assert error.details.hint == "every size is fixed in the model: leave the flag out"
+
+
 def refused(source: Any = MODEL, **options: Any) -> NccError:
     with pytest.raises(NccError) as caught:
         load(source, **options)

@@ -88,10 +88,9 @@ def _check_names(given: Mapping[str, object], known: Iterable[str], flag: str, w
     known = list(known)
     for name in given:
         if name not in known:
-            listed = ", ".join(known) or "none"
-            raise _error(
-                f"{flag} {name}: the model has no such name", f"{what} is one of: {listed}"
-            )
+            listed = f"{what} is one of: {', '.join(known)}"
+            hint = listed if known else "every size is fixed in the model: leave the flag out"
+            raise _error(f"{flag} {name}: the model has no such name", hint)
 
 
 def _reshaped(item: Input, shape: tuple[int | str, ...]) -> Input:

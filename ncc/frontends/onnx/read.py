@@ -24,7 +24,7 @@ def read_model(path: Path) -> ModelProto:
     if not path.exists():
         raise NccError("model-file", f"{path} does not exist", exit=ExitCode.USAGE)
     if not stat.S_ISREG(path.stat().st_mode):
-        raise _not_a_model(path, "it is not a regular file")
+        raise NccError("model-file", f"{path} is not a regular file", exit=ExitCode.USAGE)
     try:
         with path.open("rb") as handle:
             if not path.stat().st_size:
@@ -62,6 +62,8 @@ def _parse(data: memoryview, path: Path) -> ModelProto:
 
 def _guess(head: bytes) -> str:
     """What a file may be that starts with `head`, as a hint."""
+    if head.startswith(b"\x89NCC\r\n"):
+        return "it is a bundle, compiled already: ncc run runs it"
     if head.startswith(b"PK\x03\x04"):
         return "it is a zip archive: unpack it, or export a saved PyTorch model with torch.onnx"
     if all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head):
