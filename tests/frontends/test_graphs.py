@@ -86,7 +86,7 @@ def test_an_if_that_the_data_decides_is_refused() -> None:
     source = model(BRANCH.replace("(float[3] x)", "(float[3] x, bool choice)"), **NUMBERS)
     error = refused(source)
     assert (error.code, error.exit) == ("unsupported-op", ExitCode.UNSUPPORTED)
-    assert "If with a condition that the data decides" in error.message
+    assert "If with a condition that the data decides (1), Unknown (1)" in error.message
 
 
 def test_the_branch_that_is_taken_must_be_supported() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
-from ncc.diagnostics import NccError
+from ncc.diagnostics import Loc, NccError
 from ncc.frontends.onnx.dtypes import dtype_of
 from ncc.ir.fold import FoldingBuilder, constant_array
 from ncc.ir.graph import Value
@@ -33,6 +34,9 @@ class Scope(Protocol):
 
     def inline(self, graph: GraphProto) -> tuple[Value, ...]:
         """Import the nodes of a nested graph without inputs; its outputs."""
+
+    def unknown(self, nodes: Iterable[NodeProto]) -> Mapping[str, Sequence[Loc]]:
+        """The op types of `nodes` that cannot be imported, each with its nodes."""
 
 
 @dataclass(frozen=True)

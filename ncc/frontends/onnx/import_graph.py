@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from ncc.frontends.onnx.context import Context
+from ncc.frontends.onnx.order import nested_nodes
 from ncc.frontends.onnx.registry import importer, unsupported_ops
 from ncc.ir.graph import Value
 from ncc.ir.op import unsupported
@@ -14,6 +17,8 @@ _NUMBERS = {
     "value_int": DType.i64,
     "value_ints": DType.i64,
 }
+
+_BRANCHES = ("else_branch", "then_branch")
 
 
 @importer("Constant")
@@ -32,5 +37,7 @@ def branch(ctx: Context) -> tuple[Value, ...]:
     """The branch that a constant condition takes; the other one is not imported."""
     condition = ctx.number(0)
     if condition is None:
-        raise unsupported_ops({"If with a condition that the data decides": ctx.build.locs})
-    return ctx.scope.inline(ctx.need_attr("then_branch" if condition else "else_branch"))
+        inner = chain.from_iterable(nested_nodes(ctx.need_attr(name)) for name in _BRANCHES)
+        undecided = {"If with a condition that the data decides": ctx.build.locs}
+        raise unsupported_ops({**ctx.scope.unknown(inner), **undecided})
+    return ctx.scope.inline(ctx.need_attr(_BRANCHES[bool(condition)]))

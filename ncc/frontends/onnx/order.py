@@ -61,6 +61,15 @@ def nested_graphs(node: NodeProto) -> Iterator[GraphProto]:
         yield from attribute.graphs
 
 
+def nested_nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    """The nodes of a graph and of all graphs in it."""
+    waiting = [graph]
+    while waiting:
+        for node in waiting.pop().node:
+            yield node
+            waiting += nested_graphs(node)
+
+
 def location(node: NodeProto, file: str) -> Loc:
     """Where a node stands in the model: by its name, else by its first result."""
     name = node.name or next(filter(None, node.output), "")

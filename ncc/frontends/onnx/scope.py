@@ -59,7 +59,8 @@ class GraphScope:
     def run(self, nodes: Sequence[NodeProto], outputs: Sequence[str]) -> tuple[Value, ...]:
         """Import what `outputs` need of `nodes`; the values of `outputs`."""
         live = live_nodes(nodes, outputs, self._names(), self.unit.file)
-        self._refuse_unknown(live)
+        if missing := self.unknown(live):
+            raise unsupported_ops(missing)
         for node in live:
             self._import(node)
         return tuple(self._defined(name) for name in outputs)
@@ -93,15 +94,14 @@ class GraphScope:
     def _opset(self, node: NodeProto) -> int:
         return self.opsets.get(plain_domain(node.domain), 1)
 
-    def _refuse_unknown(self, nodes: Iterable[NodeProto]) -> None:
-        """One error for all op types of `nodes` that nothing here can import."""
+    def unknown(self, nodes: Iterable[NodeProto]) -> dict[str, list[Loc]]:
+        """The op types of `nodes` that nothing here can import, each with its nodes."""
         missing: dict[str, list[Loc]] = {}
         for node in nodes:
             if not self._is_known(node):
                 label = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
                 missing.setdefault(label, []).append(self._location(node))
-        if missing:
-            raise unsupported_ops(missing)
+        return missing
 
     def _is_known(self, node: NodeProto) -> bool:
         schema = schema_of(node.op_type, self._opset(node), plain_domain(node.domain))
