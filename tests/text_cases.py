@@ -1,6 +1,7 @@
 """Text cases: a small program and what becomes of it.
 
 // pass: canonicalize, cse          (without this line a case is parsed and printed)
+// pass: fuse                       (a pass that asks a backend asks the one for the cpu)
 
 === a title that says what happens
 graph @g(...) {...}
@@ -12,13 +13,16 @@ graph @g(...) {...}
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ncc.backends.cpu.rules import classify, refusal
 from ncc.diagnostics import NccError
 from ncc.ir.graph import Graph
 from ncc.ir.interpret import interpret
@@ -28,6 +32,14 @@ from ncc.ir.text.printer import to_text
 from ncc.ir.types import Affine, DType, TensorType, dim_bind, dim_symbols
 from ncc.ir.verify import verify
 from ncc.passes import Step, read_steps, run_passes
+from ncc.passes.fuse import fuse
+from ncc.passes.place import place
+
+ASKING: dict[str, Callable[[Graph], Graph]] = {
+    "fuse": partial(fuse, classify=classify),
+    "place": partial(place, refusal=refusal),
+}
+"""The passes that ask a backend, and their answers."""
 
 SECTION = re.compile(r"^--- (out|unchanged|error)\n", re.MULTILINE)
 TOLERANCE = {
@@ -40,6 +52,13 @@ TOLERANCE = {
     DType.f8e5m2: 4e-1,
 }
 """Error allowed for the narrowest float of two graphs, as a part of the output's range."""
+
+
+class AskingStep(Step):
+    """A pass that asks a backend."""
+
+    def run(self, graph: Graph, trace: Trace | None = None) -> Graph:
+        return ASKING[self.name](graph)
 
 
 @dataclass(frozen=True)
@@ -73,6 +92,8 @@ class CaseFile:
     @property
     def steps(self) -> list[Step]:
         found = re.search(r"^// pass: (.+)$", self.head, re.MULTILINE)
+        if found and found[1] in ASKING:
+            return [AskingStep(found[1])]
         return read_steps(found[1]) if found else []
 
     def bless(self, case: Case) -> None:
