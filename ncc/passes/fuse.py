@@ -61,7 +61,7 @@ class _Group:
     def __init__(self, node: Node, pattern: Pattern, position: int) -> None:
         self.nodes = [node]
         self.pattern = pattern
-        self.rooted = pattern in ROOTS
+        self.root = node if pattern in ROOTS else None
         self.first = self.last = position
         reduces = pattern is Pattern.reduction
         self.axes = _axes(node) if reduces else None
@@ -95,8 +95,8 @@ class _Group:
     def takes_in(self, other: _Group) -> bool:
         """Whether `other` can be merged into this group."""
         return (
-            not self.rooted
-            and not other.rooted
+            self.root is None
+            and other.root is None
             and self.domain == other.domain
             and (self.axes is None or other.axes is None or self.axes == other.axes)
             and len(self.nodes) + len(other.nodes) <= MAX_NODES
@@ -262,7 +262,7 @@ def _emit_group(
         for value in node.operands:
             if value in inside or value in inner:
                 continue
-            if is_literal(value) and value.tensor.size == 1:
+            if is_literal(value) and value.tensor.size == 1 and node is not group.root:
                 assert value.op is not None
                 inner[value] = body(value.op)
             else:

@@ -17,13 +17,13 @@ from ncc.backends.cpu.loops import (
     Stmt,
     Store,
     apply,
+    const,
 )
 from ncc.backends.cpu.pack import PackPanels
 from ncc.backends.cpu.products import Packed, Product
-from ncc.backends.cpu.space import Operand, flat_positions, join_axes
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import choose
-from ncc.backends.cpu.views import Memory, Space, View, dense_strides
+from ncc.backends.cpu.views import Memory, Space, View, dense_strides, runs
 from ncc.backends.cpu.weights import WeightTable
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Builder, Value
@@ -120,9 +120,8 @@ class _Filling:
         self.pairs = _as_pairs(right) if op.kr == 2 and not product.run % 2 else None
         self.view = self.pairs or right
         self.buffer, base = self.build.bind(self.view, Role.input)
-        self.source = Operand(self.buffer, base, self.view.strides)
-        domain = (*batch, 1, 1)
-        self.loops = join_axes(domain, ["batch"] * len(domain), [self.source], self.source)
+        self.base = base
+        self.batch = runs(batch, self.view.strides[:-2])
 
     def write(self, flat: View, locs: Locs) -> Call:
         if self.op.kr == 2:
@@ -130,13 +129,21 @@ class _Filling:
         target, _ = self.build.bind(flat, Role.output)
         position, step, lane = (self.build.names.var() for _ in range(3))
         group, panel = position // self.panels, position % self.panels
-        at = self.source.index(flat_positions(self.loops, group))
+        at = self._start(group)
         column = panel * self.op.nr + lane
         value = self._value(at, step, column)
         index = (position * (self.outer * self.steps) + step) * self.op.nr + lane
         body: Stmt = For(lane, self.op.nr, (Store(target, index, value),), Kind.vector)
         body = For(step, self.outer * self.steps, (body,))
         return self.build.finish((For(position, self.count, (body,), Kind.parallel),), locs)
+
+    def _start(self, group: Expr) -> Expr:
+        """Where the first element of a group is; groups count in the order of the batch axes."""
+        at: Expr = const(self.base)
+        for extent, stride in reversed(self.batch[1:]):
+            at = at + group % extent * stride
+            group = group // extent
+        return at + group * self.batch[0][1] if self.batch else at
 
     def _value(self, at: Expr, step: Expr, column: Expr) -> Expr:
         if self.pairs is not None or self.op.kr == 1:
