@@ -111,7 +111,7 @@ def compile(
     """
     options = Options(
         target=target,
-        auto_cast=None if auto_cast is None else AutoCast(auto_cast),
+        auto_cast=None if auto_cast is None else _auto_cast(auto_cast),
         dims=dims or {},
         shapes=shapes or {},
         keep_fp32=keep_fp32,
@@ -119,6 +119,15 @@ def compile(
         allow_nan=allow_nan,
     )
     return compile_graph(import_model(model, options), options, source=source_name(model))
+
+
+def _auto_cast(name: str) -> AutoCast:
+    names = [mode.value for mode in AutoCast]
+    if name not in names:
+        message = f"there is no auto_cast '{name}'"
+        hint = f"it is one of {', '.join(names)}"
+        raise NccError("usage", message, exit=ExitCode.USAGE, hint=hint)
+    return AutoCast(name)
 
 
 def import_model(model: Model, options: Options) -> Graph:
