@@ -29,6 +29,7 @@ from ncc.neff.format import (
     TensorSpec,
     ValueSpec,
     Variant,
+    Yardstick,
 )
 from ncc.neff.reader import open_bundle
 from ncc.neff.writer import Source, write
@@ -147,9 +148,10 @@ def _part(graph: Graph, target: Target, table: Weights, hosts: dict[bytes, str])
         run=artifact.run,
         programs=(program,),
         kernels=tuple(
-            Kernel(k.name, k.offset, k.nbytes, k.calls, k.flops, k.bytes, k.sources)
+            Kernel(k.name, k.offset, k.nbytes, k.calls, k.flops, k.bytes, k.sources, k.limit)
             for k in artifact.kernels
         ),
+        yardsticks=tuple(Yardstick(y.name, y.entry, y.work) for y in artifact.yardsticks),
     )
     text = "\n".join(kernel.text for kernel in artifact.kernels)
     return _Part(variant, artifact.code, text, _report(segments, artifact, backend.refusal))
@@ -170,14 +172,17 @@ def _segments(
 ) -> tuple[Segment, ...]:
     """The steps of the program."""
     parts: list[Segment] = []
-    entries = zip(artifact.entries, artifact.cores, strict=True)
+    made = iter(artifact.segments)
     for node in nodes:
         op = _segment(node)
         inputs = tuple(values.number[value] for value in node.operands)
         outputs = tuple(values.number[value] for value in node.results)
         if op.placement is Placement.device:
-            entry, cores = next(entries)
-            parts.append(Segment("device", entry, "", inputs, outputs, cores))
+            code = next(made)
+            marks = tuple(0 if kernel is None else 1 + kernel for kernel in code.marks)
+            parts.append(
+                Segment("device", code.entry, "", inputs, outputs, code.cores, code.timed, marks)
+            )
         else:
             name = hosts.setdefault(dump(op.body), f"graph{len(hosts)}")
             parts.append(Segment("host", 0, name, inputs, outputs))

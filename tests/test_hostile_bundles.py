@@ -251,6 +251,16 @@ FORGED: dict[str, tuple[Change, str]] = {
     "no cores": (assign("cores", 0), "asks for 0 cores"),
     "run": (assign("variants.0.run", 2**40), "a function of variant"),
     "serve": (assign("variants.0.serve", 2**40), "is outside of the code"),
+    "timed entry": (assign(f"{SEGMENT}.timed", 2**40), "entry is outside of the code"),
+    "mark": (assign(f"{SEGMENT}.marks", [0, 2]), "calls a kernel that is not there"),
+    "yardstick": (
+        assign("variants.0.yardsticks", [{"name": "copy", "entry": 2**40, "work": 1}]),
+        "is outside of the code",
+    ),
+    "idle yardstick": (
+        assign("variants.0.yardsticks", [{"name": "copy", "entry": 0, "work": 0}]),
+        "yardstick 'copy' does 0",
+    ),
     "idle segment": (assign(f"{SEGMENT}.cores", 0), "a segment is for 0 cores"),
     "many segment cores": (assign(f"{SEGMENT}.cores", 2000), "a segment is for 2000 cores"),
     "many cores": (assign("cores", 2), "asks for more than one core"),

@@ -332,6 +332,7 @@ STRUCTURES = (
     format.ValueSpec,
     format.Segment,
     format.Kernel,
+    format.Yardstick,
     format.Section,
 )
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class KernelReport:
-    """One distinct kernel: where its code is, what it does, and its text."""
+    """One distinct kernel: where its code is, what it does, and its text.
+
+    `limit` names the yardstick of its arithmetic.
+    """
 
     name: str
     offset: int
@@ -16,14 +19,37 @@ class KernelReport:
     flops: int
     bytes: int
     sources: tuple[str, ...]
+    limit: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentReport:
+    """A device segment: its entry, the one that writes down times, and what they are of.
+
+    `marks` holds the number of a kernel, or None for a barrier, for each time after the first;
+    `cores` is how many have enough to do.
+    """
+
+    entry: int
+    timed: int
+    marks: tuple[int | None, ...]
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class YardstickReport:
+    """A function in the code that shows what the machine can do; docs/neff.md, "Yardstick"."""
+
+    name: str
+    entry: int
+    work: int
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """A compiled program: code with an entry for each device segment.
 
-    `cores` is how many have enough to do in each segment.
     `serve` and `run` are where the code has the function of a worker and the one that calls
     entries: docs/neff.md, "Cores".
     `constants` holds the offsets, in the weights, of the constants that host segments read.
@@ -34,8 +60,8 @@ class Artifact:
     code: bytes
     serve: int
     run: int
-    entries: tuple[int, ...]
-    cores: tuple[int, ...]
+    segments: tuple[SegmentReport, ...]
+    yardsticks: tuple[YardstickReport, ...]
     arena_nbytes: int
     arena_bound: int
     constants: tuple[int, ...]

@@ -13,6 +13,7 @@ COMMANDS = {
     "compile": "Compile an ONNX model into a bundle.",
     "run": "Run a bundle once and show its outputs.",
     "bench": "Measure how fast a bundle runs on this machine.",
+    "profile": "Show where the time of a run goes.",
     "inspect": "Show what is in a bundle.",
     "disasm": "Show the loops and the machine code of kernels.",
     "verify": "Check every byte of a bundle.",

@@ -128,6 +128,8 @@ class Segment:
 
     `entry` is an offset in the variant's code (device), `graph` the name of a section (host);
     `inputs` and `outputs` index the program's values. `cores` is how many have enough to do.
+    `timed` is an entry that writes down times; `marks` says what of: 0 is a barrier, n is the
+    variant's kernel n - 1.
     """
 
     kind: str
@@ -136,6 +138,8 @@ class Segment:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     cores: int = 1
+    timed: int = 0
+    marks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,10 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A function in a code image: where it is, what a run costs, and the source nodes it does."""
+    """A function in a code image: where it is, what a run costs, and the source nodes it does.
+
+    `limit` names the yardstick of its arithmetic.
+    """
 
     name: str
     offset: int
@@ -161,6 +168,16 @@ class Kernel:
     flops: int
     bytes: int
     sources: tuple[str, ...]
+    limit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """A function in a code image that does `work` as fast as the machine can, and nothing else."""
+
+    name: str
+    entry: int
+    work: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +195,7 @@ class Variant:
     run: int
     programs: tuple[Program, ...]
     kernels: tuple[Kernel, ...]
+    yardsticks: tuple[Yardstick, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

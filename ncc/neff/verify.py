@@ -83,8 +83,11 @@ def _check_variant(manifest: Manifest, variant: Variant, sections: dict[str, Sec
     code = _section(what, sections, variant.code, "code")
     weights = _section(what, sections, variant.weights, "weights")
     require(manifest.cores == 1, "the bundle holds machine code and asks for more than one core")
-    inside = max(variant.serve, variant.run) < code.size
-    require(inside, f"a function of {what} is outside of the code")
+    entries = (variant.serve, variant.run, *(item.entry for item in variant.yardsticks))
+    require(max(entries) < code.size, f"a function of {what} is outside of the code")
+    for yardstick in variant.yardsticks:
+        sound = 0 < yardstick.work <= MAX_ARENA
+        require(sound, f"yardstick '{yardstick.name}' does {yardstick.work}")
     for kernel in variant.kernels:
         inside = kernel.offset + kernel.nbytes <= code.size
         require(inside, f"kernel '{kernel.name}' is outside of the code")
@@ -93,6 +96,9 @@ def _check_variant(manifest: Manifest, variant: Variant, sections: dict[str, Sec
         for value in program.values:
             _check_value(value, weights)
         _check_program(manifest, program, code, sections)
+        marks = (mark for segment in program.segments for mark in segment.marks)
+        known = max(marks, default=0) <= len(variant.kernels)
+        require(known, "a segment calls a kernel that is not there")
 
 
 def _check_value(value: ValueSpec, weights: Section) -> None:
@@ -143,7 +149,8 @@ def _check_segment(
     require(1 <= segment.cores <= MAX_CORES, f"a segment is for {segment.cores} cores")
     require(segment.kind == "device", f"segment kind '{segment.kind}' is unknown")
     require(segment.graph == "", "a device segment has a graph")
-    require(segment.entry < code.size, "a segment's entry is outside of the code")
+    inside = max(segment.entry, segment.timed) < code.size
+    require(inside, "a segment's entry is outside of the code")
     static = all(program.values[i].shape is not None for i in segment.inputs + segment.outputs)
     require(static, "a device segment has a value of unknown size")
 

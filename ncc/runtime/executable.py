@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from ncc.diagnostics import ExitCode, NccError
 from ncc.neff.errors import incompatible, reading
-from ncc.neff.format import Variant
+from ncc.neff.format import Program, Variant
 from ncc.neff.reader import Bundle
 from ncc.neff.verify import check_digest
 from ncc.runtime.cores import TEAM
 from ncc.runtime.host import HostGraph
 from ncc.runtime.mapping import Mapping
-from ncc.runtime.plan import Code, Plan, Workspaces
+from ncc.runtime.plan import Code, DeviceStep, HostStep, Plan, Workspaces
 from ncc.runtime.tensors import Array
 
 
@@ -30,14 +30,29 @@ class Executable:
         self._weights = _map(bundle, variant.weights)
         self._weights_are_sound = False
         self._checking = threading.Lock()
-        code = Code(_map_code(bundle, variant), self._weights, variant.serve, variant.run, TEAM)
+        self.code = Code(
+            _map_code(bundle, variant), self._weights, variant.serve, variant.run, TEAM
+        )
         segments = [segment for program in variant.programs for segment in program.segments]
         names = dict.fromkeys(segment.graph for segment in segments if segment.kind == "host")
-        graphs = {name: HostGraph(name, bundle.read(name)) for name in names}
-        workspaces = Workspaces(variant.programs)
-        self.plans = [
-            Plan(program, code, graphs.__getitem__, workspaces) for program in variant.programs
+        self._graphs = {name: HostGraph(name, bundle.read(name)) for name in names}
+        self._workspaces = Workspaces(variant.programs)
+        self.plans = [self.plan(program) for program in variant.programs]
+
+    def plan(
+        self,
+        program: Program,
+        device: type[DeviceStep] = DeviceStep,
+        host: type[HostStep] = HostStep,
+    ) -> Plan:
+        """`program` in steps of these classes."""
+        steps = [
+            host(program, index, self._graphs[segment.graph])
+            if segment.kind == "host"
+            else device(program, index, self.code)
+            for index, segment in enumerate(program.segments)
         ]
+        return Plan(program, steps, self._weights, self._workspaces)
 
     def verify_weights(self, cores: int) -> None:
         """Check the weights against their digest, once, on so many cores; NccError (integrity)."""

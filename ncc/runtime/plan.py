@@ -9,31 +9,25 @@ from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
-from ncc.neff.format import PAGE, Program, ValueSpec, round_up
+from ncc.neff.format import PAGE, Program, Segment, ValueSpec, round_up
 from ncc.runtime.cores import Team
 from ncc.runtime.host import HostGraph
 from ncc.runtime.mapping import Mapping
 from ncc.runtime.tensors import Array, addresses, numpy_dtype
 
+Call = Callable[..., None]
+"""`call(workspace, cores, *io)`, which returns when all cores are done."""
+
 RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 """void run(struct call *call): docs/neff.md, "Cores"."""
 
 SYNC_BYTES = 256
-CALL = "8Q"
-"""entry, arena, weights, io, sync, team, cores wanted and, by the callee, cores that there are."""
+CALL = "9Q"
+"""entry, arena, weights, io, sync, team, cores wanted, by the callee the cores that it got, and,
+in front of io, where a timed entry writes its times."""
 CALL_BYTES = struct.calcsize(CALL)
 IDLE_WORKSPACES = 4
 """Workspaces kept for the next calls; as many as there are calls exist while they run."""
-
-
-class Code(NamedTuple):
-    """What device segments of a variant share: mapped code and weights, and where functions are."""
-
-    code: Mapping
-    weights: Mapping
-    serve: int
-    run: int
-    team: Team
 
 
 class Workspace:
@@ -78,6 +72,45 @@ class Workspaces:
             self._idle.append(workspace)
 
 
+class Code(NamedTuple):
+    """What device segments of a variant share: mapped code and weights, and where functions are."""
+
+    code: Mapping
+    weights: Mapping
+    serve: int
+    run: int
+    team: Team
+
+    def caller(self, entry: int, pointers: int, times: int = 0) -> Call:
+        """A function that calls `entry` with the io pointers that it is given."""
+        pack = struct.Struct(f"{CALL}{pointers}Q").pack_into
+        function = self.code.address + entry
+        weights = self.weights.address
+        run = RUN(self.code.address + self.run)
+        team = self.team
+
+        def call(workspace: Workspace, cores: int, *io: int) -> None:
+            if cores > 1:
+                team.grow(cores - 1, self.code, self.serve)
+            pack(
+                workspace.block,
+                0,
+                function,
+                workspace.arena,
+                weights,
+                workspace.io,
+                workspace.sync,
+                team.address,
+                cores,
+                0,
+                times,
+                *io,
+            )
+            run(workspace.call)
+
+        return call
+
+
 Values = list[Any]
 """The arrays of a call by number; None for those that nothing has made yet."""
 
@@ -90,36 +123,20 @@ class DeviceStep:
         specs = [(number, program.values[number]) for number in segment.outputs]
         self._made = [(number, spec.shape or (), numpy_dtype(spec.dtype)) for number, spec in specs]
         self._io = segment.inputs + segment.outputs
-        self._pack = struct.Struct(f"{CALL}{len(self._io)}Q").pack_into
-        self._entry = shared.code.address + segment.entry
-        self._weights = shared.weights.address
         self._cores = segment.cores
-        self._run = RUN(shared.code.address + shared.run)
-        self._shared = shared
+        self._call = self.entry(segment, shared)
+
+    def entry(self, segment: Segment, shared: Code) -> Call:
+        """What calls the code of `segment`."""
+        return shared.caller(segment.entry, len(self._io))
 
     def run(self, values: Values, workspace: Workspace, cores: int) -> None:
         """Call the code on at most `cores` cores; its outputs are new arrays."""
-        shared = self._shared
-        if cores > self._cores:
-            cores = self._cores
-        if cores > 1:
-            shared.team.grow(cores - 1, shared.code, shared.serve)
         for number, shape, dtype in self._made:
             values[number] = np.empty(shape, dtype)
-        self._pack(
-            workspace.block,
-            0,
-            self._entry,
-            workspace.arena,
-            self._weights,
-            workspace.io,
-            workspace.sync,
-            shared.team.address,
-            cores,
-            0,
-            *addresses(values, self._io),
-        )
-        self._run(workspace.call)
+        if cores > self._cores:
+            cores = self._cores
+        self._call(workspace, cores, *addresses(values, self._io))
 
 
 class HostStep:
@@ -145,17 +162,13 @@ class Plan:
     def __init__(
         self,
         program: Program,
-        shared: Code,
-        graph: Callable[[str], HostGraph],
+        steps: Sequence[DeviceStep | HostStep],
+        weights: Mapping,
         workspaces: Workspaces,
     ) -> None:
-        self._steps = [
-            HostStep(program, index, graph(segment.graph))
-            if segment.kind == "host"
-            else DeviceStep(program, index, shared)
-            for index, segment in enumerate(program.segments)
-        ]
-        self._values: Values = [_weight(spec, shared.weights) for spec in program.values]
+        self.program = program
+        self.steps = steps
+        self._values: Values = [_weight(spec, weights) for spec in program.values]
         self._inputs = program.inputs
         self._specs = [program.values[number] for number in program.inputs]
         self._exact = [(numpy_dtype(spec.dtype), spec.shape) for spec in self._specs]
@@ -184,7 +197,7 @@ class Plan:
         for index, array in zip(self._inputs, inputs, strict=True):
             values[index] = array
         workspace = self._workspaces.take()
-        for step in self._steps:
+        for step in self.steps:
             step.run(values, workspace, cores)
         self._workspaces.give(workspace)
         return [values[index].copy() if copied else values[index] for index, copied in self._copied]

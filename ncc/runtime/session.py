@@ -14,6 +14,7 @@ from ncc.neff.reader import open_bundle
 from ncc.runtime.cores import core_count, default_cores
 from ncc.runtime.cpu import Host, choose, this_host
 from ncc.runtime.executable import Executable
+from ncc.runtime.plan import Plan
 from ncc.runtime.tensors import Array, Signature
 
 if TYPE_CHECKING:
@@ -91,6 +92,12 @@ class Model:
         results = self._results((), inputs, cores)
         return {spec.name: result for spec, result in zip(self.outputs, results, strict=True)}
 
+    def prepare(self, values: Sequence[ArrayLike]) -> tuple[Executable, Program]:
+        """What runs inputs like these, given in order; NccError (usage) if they do not fit."""
+        arrays = self._signature.bind(values)
+        executable = self._open()
+        return executable, self._plan(executable, arrays).program
+
     def close(self) -> None:
         """Release code, weights and arenas, once the calls that still run have ended."""
         self._executable = None
@@ -112,28 +119,32 @@ class Model:
     def _results(
         self, given: Sequence[ArrayLike], named: Mapping[str, ArrayLike], cores: int | None
     ) -> list[Array]:
-        executable = self._executable
-        if executable is None:
-            raise NccError("closed", "the model was closed", exit=ExitCode.USAGE)
+        executable = self._open()
         count = self.cores if cores is None else core_count(cores, "cores")
         values = self._signature.in_order(given, named) if named else given
         for plan in executable.plans:
             if plan.takes(values):
                 return executable.run(plan, values, count)
         arrays = self._signature.bind(values)
+        return executable.run(self._plan(executable, arrays), arrays, count)
+
+    def _open(self) -> Executable:
+        executable = self._executable
+        if executable is None:
+            raise NccError("closed", "the model was closed", exit=ExitCode.USAGE)
+        return executable
+
+    def _plan(self, executable: Executable, arrays: list[Array]) -> Plan:
+        """The program for inputs of these shapes."""
         for plan in executable.plans:
             if plan.accepts(arrays):
-                return executable.run(plan, arrays, count)
-        raise self._unbound(arrays)
-
-    def _unbound(self, arrays: list[Array]) -> NccError:
-        """There is no program for inputs of these shapes."""
+                return plan
         given = ", ".join(
             f"{spec.name}{list(array.shape)}"
             for spec, array in zip(self.inputs, arrays, strict=True)
         )
         bound = " or ".join(_bound(program) for program in self.variant.programs)
-        return self._signature.wrong(f"no program for {given}: the model was compiled for {bound}")
+        raise self._signature.wrong(f"no program for {given}: the model was compiled for {bound}")
 
 
 def _bound(program: Program) -> str:

@@ -76,7 +76,7 @@ def run_guarded(
     io = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
     pointers = [arena.ctypes.data, weights.ctypes.data, ctypes.addressof(io)]
     pointers.append(sync.ctypes.data + -sync.ctypes.data % 64)
-    _call(map_code(artifact.code) + artifact.entries[0], pointers, cores)
+    _call(map_code(artifact.code) + artifact.segments[0].entry, pointers, cores)
     return [np.array(array) for array in outputs]
 
 

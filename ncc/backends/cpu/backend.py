@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ncc.backends.artifact import Artifact, KernelReport
+from ncc.backends.artifact import Artifact, KernelReport, SegmentReport, YardstickReport
 from ncc.backends.cpu import driver
 from ncc.backends.cpu.builder import Call, Pointer
 from ncc.backends.cpu.codegen import compile_kernels, link
+from ncc.backends.cpu.emit.yardstick import limit_of, yardsticks
 from ncc.backends.cpu.legalize import legalize
 from ncc.backends.cpu.loops import Kernel
 from ncc.backends.cpu.looptext.printer import to_text
@@ -53,21 +54,30 @@ def compile_segments(
         numbered.append(found)
     compiled = compile_kernels(list(texts.values()), target)
     entries = [_entry(calls, found) for calls, found in zip(sequences, numbered, strict=True)]
-    image = link(compiled, entries, target)
+    measures = yardsticks(texts.values(), target)
+    image = link(compiled, entries, target, measures)
     flat = [
         pair
         for calls, found in zip(sequences, numbered, strict=True)
         for pair in zip(calls, found, strict=True)
     ]
-    reports = _reports(list(texts), flat)
+    reports = _reports(texts, flat, target)
     return Artifact(
         target=target.name,
         features=target.flags,
         code=image.data,
         serve=image.serve,
         run=image.run,
-        entries=image.entries,
-        cores=tuple(worthwhile_cores(calls, len(_barriers(calls)), target) for calls in sequences),
+        segments=tuple(
+            SegmentReport(entry, timed, tuple(driver.marks(steps)), _cores(calls, steps, target))
+            for calls, steps, entry, timed in zip(
+                sequences, entries, image.entries, image.timed, strict=True
+            )
+        ),
+        yardsticks=tuple(
+            YardstickReport(measure.name, entry, measure.work)
+            for measure, entry in zip(measures, image.yardsticks, strict=True)
+        ),
         arena_nbytes=max((plan.nbytes for plan in plans), default=0),
         arena_bound=max((plan.bound for plan in plans), default=0),
         constants=held,
@@ -123,7 +133,13 @@ def _overlap(a: int, a_bytes: int, b: int, b_bytes: int) -> bool:
     return a < b + b_bytes and b < a + a_bytes
 
 
-def _reports(texts: Sequence[str], calls: Sequence[tuple[Call, int]]) -> list[KernelReport]:
+def _cores(calls: Sequence[Call], steps: Sequence[driver.Call], target: Target) -> int:
+    return worthwhile_cores(calls, sum(step.barrier_after for step in steps), target)
+
+
+def _reports(
+    texts: Mapping[str, Kernel], calls: Sequence[tuple[Call, int]], target: Target
+) -> list[KernelReport]:
     by_kernel: list[list[Call]] = [[] for _ in texts]
     for call, number in calls:
         by_kernel[number].append(call)
@@ -133,10 +149,11 @@ def _reports(texts: Sequence[str], calls: Sequence[tuple[Call, int]]) -> list[Ke
             offset=0,
             nbytes=0,
             calls=len(found),
-            flops=found[0].flops,
-            bytes=sum(pointer.nbytes for pointer in found[0].pointers),
+            flops=sum(call.flops for call in found),
+            bytes=sum(pointer.nbytes for call in found for pointer in call.pointers),
             sources=tuple(dict.fromkeys(str(loc) for call in found for loc in call.locs)),
+            limit=limit_of(kernel, target),
             text=text,
         )
-        for number, (text, found) in enumerate(zip(texts, by_kernel, strict=True))
+        for number, ((text, kernel), found) in enumerate(zip(texts.items(), by_kernel, strict=True))
     ]

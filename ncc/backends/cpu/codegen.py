@@ -11,6 +11,8 @@ from ncc.backends.cpu.elf import Object, read_object
 from ncc.backends.cpu.emit.kernel import emit_kernel
 from ncc.backends.cpu.emit.team import RUN, SERVE
 from ncc.backends.cpu.emit.waiting import futex_object
+from ncc.backends.cpu.emit.yardstick import FUNCTION as YARDSTICK
+from ncc.backends.cpu.emit.yardstick import Yardstick
 from ncc.backends.cpu.image import Extent, place
 from ncc.backends.cpu.llvm import assembly, compile_text
 from ncc.backends.cpu.loop_verify import verify_kernel
@@ -34,13 +36,16 @@ class Compiled:
 class Executable:
     """An image with the offset of each entry and the extent of each kernel's code.
 
-    `serve` and `run` are the offsets of the functions of `emit.team`.
+    `serve` and `run` are the offsets of the functions of `emit.team`, `timed` those of entries
+    that write down times, `yardsticks` those of what kernels are measured against.
     """
 
     data: bytes
     serve: int
     run: int
     entries: tuple[int, ...]
+    timed: tuple[int, ...]
+    yardsticks: tuple[int, ...]
     kernels: tuple[Extent, ...]
 
 
@@ -76,18 +81,29 @@ def listing(kernel: Kernel, target: Target) -> str:
     return assembly(emit_kernel(kernel, target, _FUNCTION), target)
 
 
-def link(compiled: Compiled, entries: Sequence[Sequence[Call]], target: Target) -> Executable:
+def link(
+    compiled: Compiled,
+    entries: Sequence[Sequence[Call]],
+    target: Target,
+    measures: Sequence[Yardstick] = (),
+) -> Executable:
     """One position-independent image; calls number kernels as `compile_kernels` had them."""
     prefixes = [f"{i}." for i in range(len(compiled.objects))]
     functions = [f"{prefixes[i]}{_FUNCTION}" for i in compiled.index]
     driver = read_object(compile_text(emit_entries(entries, functions, target), target))
     kernels = zip(prefixes, compiled.objects, strict=True)
-    image = place([*kernels, ("", driver), ("", futex_object(target))])
+    scales = [
+        (f"{measure.name}.", read_object(compile_text(measure.text, target)))
+        for measure in measures
+    ]
+    image = place([*kernels, ("", driver), ("", futex_object(target)), *scales])
     return Executable(
         image.data,
         image.functions[SERVE].offset,
         image.functions[RUN].offset,
         tuple(image.functions[f"entry.{i}"].offset for i in range(len(entries))),
+        tuple(image.functions[f"timed.{i}"].offset for i in range(len(entries))),
+        tuple(image.functions[f"{prefix}{YARDSTICK}"].offset for prefix, _ in scales),
         tuple(image.functions[name] for name in functions),
     )
 

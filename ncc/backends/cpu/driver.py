@@ -6,15 +6,24 @@ every core at once; `io` is a table of pointers, `sync` 256 zeroed bytes for the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from ncc.backends.cpu.emit.barrier import barrier_definition
 from ncc.backends.cpu.emit.kernel import attributes
 from ncc.backends.cpu.emit.team import team_definition
+from ncc.backends.cpu.emit.timing import mark_definition
 from ncc.backends.cpu.emit.waiting import waiting_definition
 from ncc.backends.cpu.target import Target
+
+PART_STEPS = 200
+"""Kernels and barriers in one function."""
+
+_PARAMETERS = (
+    *("ptr %arena", "ptr %weights", "ptr %io", "ptr %sync"),
+    *("i64 %core", "i64 %cores"),
+)
 
 
 class Space(Enum):
@@ -49,9 +58,10 @@ class Call:
 def emit_entries(
     entries: Sequence[Sequence[Call]], functions: Sequence[str], target: Target
 ) -> str:
-    """A module with functions "entry.0", "entry.1" ... and those of `emit.team`.
+    """A module with an entry and a timed one for each of `entries`, and `emit.team`.
 
-    `functions` names the function of each kernel.
+    They are called "entry.0", "timed.0", "entry.1" ...; `functions` names the function of each
+    kernel.
     """
     arities = {functions[call.kernel]: len(call.args) for calls in entries for call in calls}
     declared = [
@@ -65,28 +75,80 @@ def emit_entries(
             waiting_definition(target),
             barrier_definition(),
             team_definition(),
+            mark_definition(target),
             *(_entry(i, calls, functions) for i, calls in enumerate(entries)),
+            *(_timed(i, calls, functions) for i, calls in enumerate(entries)),
             f"attributes #0 = {{ {attributes(target)} }}",
             "",
         ]
     )
 
 
+def marks(calls: Sequence[Call]) -> Iterator[int | None]:
+    """What a timed entry writes down the end of, in order: a kernel, or None for a barrier."""
+    for call in calls:
+        yield call.kernel
+        if call.barrier_after:
+            yield None
+
+
 def _entry(number: int, calls: Sequence[Call], functions: Sequence[str]) -> str:
-    lines = []
+    return _define(f"entry.{number}", list(_steps(calls, functions)))
+
+
+def _timed(number: int, calls: Sequence[Call], functions: Sequence[str]) -> str:
+    """The same, with the time at the start and after each step in a row of a table.
+
+    The pointer before the first of `io` is to the table; each core has a row.
+    """
+    steps = list(_steps(calls, functions))
+    find_row = [
+        "%table.at = getelementptr ptr, ptr %io, i64 -1",
+        "%table = load ptr, ptr %table.at, align 8",
+        f"%row = mul i64 %core, {1 + len(steps)}",
+        "%times = getelementptr i64, ptr %table, i64 %row",
+        "call void @mark(ptr %times, i64 0)",
+    ]
+    for index, step in enumerate(steps, start=1):
+        step.append(f"call void @mark(ptr %times, i64 {index})")
+    return _define(f"timed.{number}", steps, find_row)
+
+
+def _steps(calls: Sequence[Call], functions: Sequence[str]) -> Iterator[list[str]]:
+    """The instructions of each kernel and each barrier."""
     barriers = 0
     for i, call in enumerate(calls):
+        lines = []
         pointers = [f"%a.{i}.{j}" for j in range(len(call.args))]
         for pointer, arg in zip(pointers, call.args, strict=True):
             lines += _address(pointer, arg)
         passed = ", ".join(f"ptr {pointer}" for pointer in pointers)
         lines.append(f'call void @"{functions[call.kernel]}"({passed}, i64 %core, i64 %cores)')
+        yield lines
         if call.barrier_after:
             barriers += 1
-            lines.append(f"call void @barrier(ptr %sync, i64 %cores, i32 {barriers})")
-    parameters = "ptr %arena, ptr %weights, ptr %io, ptr %sync, i64 %core, i64 %cores"
+            yield [f"call void @barrier(ptr %sync, i64 %cores, i32 {barriers})"]
+
+
+def _define(name: str, steps: Sequence[Sequence[str]], first: Sequence[str] = ()) -> str:
+    """A function that does `first` and then the steps, by functions of `PART_STEPS` each.
+
+    What LLVM takes for a function grows with the square of its length.
+    """
+    parts = []
+    lines = [*first]
+    passed = [*_PARAMETERS, *(["ptr %times"] if first else [])]
+    for start in range(0, len(steps), PART_STEPS):
+        body = [line for step in steps[start : start + PART_STEPS] for line in step]
+        part = f"{name}.{start}"
+        parts.append(_function("internal void", part, passed, body))
+        lines.append(f'call void @"{part}"({", ".join(passed)})')
+    return "\n".join([*parts, _function("void", name, _PARAMETERS, lines)])
+
+
+def _function(kind: str, name: str, parameters: Sequence[str], lines: Sequence[str]) -> str:
     body = "\n  ".join([*lines, "ret void"])
-    return f'define void @"entry.{number}"({parameters}) #0 {{\n  {body}\n}}'
+    return f'define {kind} @"{name}"({", ".join(parameters)}) #0 {{\n  {body}\n}}'
 
 
 def _address(pointer: str, arg: Arg) -> list[str]:

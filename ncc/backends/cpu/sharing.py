@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from ncc.backends.cpu.builder import Call
 from ncc.backends.cpu.target import Target
 
-BYTES_PER_NS = 20
+BYTES_PER_NS = 32
 WAKE_NS = 5_000
-MEET_NS = 600
+MEET_NS = 800
 """A barrier, and what it then costs to read what other cores wrote."""
 MAX_CORES = 1 << 10
 """The most that the format allows (docs/neff.md, "Limits")."""

@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ncc.backends.cpu import workers
+from ncc.backends.cpu import driver, workers
 from ncc.backends.cpu.codegen import Executable, compile_kernels, link
-from ncc.backends.cpu.driver import Arg, Call, Space
+from ncc.backends.cpu.driver import Arg, Call, Space, marks
 from ncc.backends.cpu.elf import Object, Relocation, Section, Symbol, read_object
+from ncc.backends.cpu.emit.yardstick import yardsticks
 from ncc.backends.cpu.image import Extent, place
 from ncc.backends.cpu.llvm import compile_text
 from ncc.backends.cpu.loops import Kernel
@@ -57,15 +58,18 @@ CHAIN = (
 """Each core needs what the others computed in the step before; the result is y[4:]."""
 
 
-def run_entry(code: Executable, entry: int, x: Array, y: Array, cores: int) -> None:
-    """Call an entry on `cores` threads at once."""
+ENTRY = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64)
+
+
+def run_entry(code: Executable, entry: int, x: Array, y: Array, cores: int, times: int = 0) -> None:
+    """Call an entry on `cores` threads at once; `times` is what is in front of the io pointers."""
     address = map_code(code.data) + code.entries[entry]
-    kinds = [*[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64]
-    function = ctypes.CFUNCTYPE(None, *kinds)(address)
+    function = ENTRY(address)
     memory, sync = np.full(1024, 0xA5, np.uint8), np.zeros(256, np.uint8)
     weights = np.array([9, 9, 2, 9], np.float32)
-    io = (ctypes.c_void_p * 2)(x.ctypes.data, y.ctypes.data)
-    shared = (memory.ctypes.data, weights.ctypes.data, ctypes.addressof(io), sync.ctypes.data)
+    io = (ctypes.c_void_p * 3)(times, x.ctypes.data, y.ctypes.data)
+    first = ctypes.addressof(io) + 8
+    shared = (memory.ctypes.data, weights.ctypes.data, first, sync.ctypes.data)
     threads = [
         threading.Thread(target=function, args=(*shared, core, cores)) for core in range(cores)
     ]
@@ -166,3 +170,58 @@ def test_writable_data_is_refused() -> None:
     text = f'target triple = "{V3.triple}"\n@state = global i32 1\n'
     with pytest.raises(AssertionError, match=r"\.data is writable"):
         read_object(compile_text(text, V3))
+
+
+# Measuring.
+
+
+def timed(code: Executable, x: Array, y: Array, cores: int) -> Array:
+    """The times that each core writes down when all call the timed form of entry 0."""
+    table = np.zeros((cores, 1 + len(tuple(marks(CHAIN)))), np.uint64)
+    replaced = replace(code, entries=code.timed)
+    run_entry(replaced, 0, x, y, cores, table.ctypes.data)
+    return table
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+@each_width
+def test_a_timed_entry_does_the_same_and_writes_down_when(target: Target, cores: int) -> None:
+    code = link(compile_kernels([STEP, SCALE], target), [CHAIN], target)
+    x = np.arange(96, dtype=np.float32)
+    plain, measured = np.zeros((2, 100), np.float32)
+    run_entry(code, 0, x, plain, cores)
+    table = timed(code, x, measured, cores)
+    assert np.array_equal(plain, measured)
+    assert (np.diff(table.astype(np.int64), axis=1) >= 0).all()
+    assert table.all()
+
+
+def test_marks_name_kernels_and_barriers_in_order() -> None:
+    calls = (Call(3, (), barrier_after=True), Call(1, ()), Call(3, (), barrier_after=True))
+    assert list(marks(calls)) == [3, None, 1, 3, None]
+
+
+@each_width
+def test_yardsticks_work_on_every_core(target: Target) -> None:
+    measures = yardsticks([STEP], target)
+    assert [measure.name for measure in measures] == ["copy", "f32"]
+    code = link(compile_kernels([STEP], target), [()], target, measures)
+    copy, products = (map_code(code.data) + offset for offset in code.yardsticks)
+    memory = np.random.default_rng(0).integers(0, 256, measures[0].work, np.uint8)
+    zeros = np.zeros(256, np.uint8)
+    half = measures[0].work // 2
+    for core in range(2):
+        ENTRY(copy)(memory.ctypes.data, None, None, zeros.ctypes.data, core, 2)
+    assert np.array_equal(memory[:half], memory[half:])
+    for core in range(2):
+        ENTRY(products)(memory.ctypes.data, None, None, zeros.ctypes.data, core, 2)
+    assert not memory[: 4 * target.lanes].any()
+    assert not memory[4096 : 4096 + 4 * target.lanes].any()
+
+
+def test_a_long_entry_is_made_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "PART_STEPS", 7)
+    code = link(compile_kernels([STEP, SCALE], V3), [CHAIN], V3)
+    x, y = np.arange(96, dtype=np.float32), np.zeros(100, np.float32)
+    assert timed(code, x, y, 2).all()
+    assert np.array_equal(y[4:], (x[::-1] + STEPS + 1) * 1.5)
