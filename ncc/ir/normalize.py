@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ncc.ir.graph import Builder, Value
 from ncc.ir.indexing import constant
-from ncc.ir.ops.arithmetic import Add, Div, Mul, Reciprocal, Sub
+from ncc.ir.ops.arithmetic import Add, Mul, Reciprocal, Sub
 from ncc.ir.ops.power import Sqrt
 from ncc.ir.ops.reduce import ReduceMean
 
@@ -35,23 +35,40 @@ def scaled_to_one(x: Array, axes: Axes, epsilon: float) -> Array:
 
 
 def build_standardized(build: Builder, x: Value, axes: Axes, epsilon: float) -> Value:
-    """`standardized` as ops, for an x in a compute type."""
-    centred = build(Sub(), x, build(ReduceMean(axes), x))
-    return build_scaled_to_one(build, centred, axes, epsilon)
+    """`standardized` as ops, for an x in a compute type.
+
+    Along several axes, the statistics are those of the rows along the last one, combined (Chan,
+    Golub, LeVeque 1983): every element is read once for them, and no sum is of many terms.
+    """
+    *outer, last = axes
+    mean = build(ReduceMean((last,) if outer else axes), x)
+    if not outer:
+        return build_scaled_to_one(build, build(Sub(), x, mean), axes, epsilon)
+    square = _mean_square(build, build(Sub(), x, mean), (last,))
+    whole = build(ReduceMean(tuple(outer)), mean)
+    between = build(Sub(), mean, whole)
+    variance = build(ReduceMean(tuple(outer)), build(Add(), square, build(Mul(), between, between)))
+    return build(Mul(), build(Sub(), x, whole), _inverse_root(build, variance, epsilon))
 
 
 def build_scaled_to_one(build: Builder, x: Value, axes: Axes, epsilon: float) -> Value:
     """`scaled_to_one` as ops, for an x in a compute type."""
-    square = build(ReduceMean(axes), build(Mul(), x, x))
-    shifted = build(Add(), square, constant(build, epsilon, x.tensor.dtype))
-    return build(Div(), x, build(Sqrt(), shifted))
+    square = _mean_square(build, x, axes)
+    return build(Mul(), x, _inverse_root(build, square, epsilon))
 
 
 def build_inverse_deviation(
     build: Builder, x: Value, mean: Value, axes: Axes, epsilon: float
 ) -> Value:
     """1 / sqrt(variance + epsilon) along `axes`, as ops."""
-    centred = build(Sub(), x, mean)
-    square = build(ReduceMean(axes), build(Mul(), centred, centred))
-    shifted = build(Add(), square, constant(build, epsilon, x.tensor.dtype))
+    return _inverse_root(build, _mean_square(build, build(Sub(), x, mean), axes), epsilon)
+
+
+def _mean_square(build: Builder, x: Value, axes: Axes) -> Value:
+    return build(ReduceMean(axes), build(Mul(), x, x))
+
+
+def _inverse_root(build: Builder, variance: Value, epsilon: float) -> Value:
+    """1 / sqrt(variance + epsilon)"""
+    shifted = build(Add(), variance, constant(build, epsilon, variance.tensor.dtype))
     return build(Reciprocal(), build(Sqrt(), shifted))

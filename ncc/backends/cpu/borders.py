@@ -13,11 +13,17 @@ from ncc.backends.cpu.space import Loop, Operand, join_axes
 from ncc.backends.cpu.views import View
 from ncc.diagnostics import Locs
 
+RUN = 16
+"""Elements in a run of memory up to which its border is not worth skipping the rest."""
+
 
 def fill_border(
     whole: View, low: Sequence[int], high: Sequence[int], value: float, locs: Locs
 ) -> Call:
-    """Write `value` into the first `low` and last `high` elements of each axis of `whole`."""
+    """Write `value` into the first `low` and last `high` elements of each axis of `whole`.
+
+    What lies inside may be overwritten as well.
+    """
     build = KernelBuilder()
     buffer, base = build.bind(whole, Role.output)
     stmts: list[Stmt] = []
@@ -38,6 +44,10 @@ def fill_border(
 
 def _slabs(whole: View, low: Sequence[int], high: Sequence[int]) -> Iterator[View]:
     """Views that cover the border once: later axes are full in the slabs of earlier ones."""
+    runs = [axis for axis, stride in enumerate(whole.strides) if stride == 1]
+    if any((low[axis] or high[axis]) and whole.shape[axis] <= RUN for axis in runs):
+        yield whole
+        return
     starts, sizes = [0] * len(low), list(whole.shape)
     ones = [1] * len(low)
     for axis, (before, after) in enumerate(zip(low, high, strict=True)):

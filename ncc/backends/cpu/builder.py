@@ -40,13 +40,15 @@ class KernelBuilder:
         self.pointers: list[Pointer] = []
         self.scratch: list[Buffer] = []
 
-    def bind(self, view: View, role: Role) -> tuple[Buffer, int]:
-        """A parameter for `view`, and the element of it where the view's index 0 lies."""
-        buffer = Buffer(f"p{len(self.params)}", view.dtype, view.span, role)
+    def bind(self, view: View, role: Role, after: int = 0) -> tuple[Buffer, int]:
+        """A parameter for `view`, and the element of it where the view's index 0 lies.
+
+        It holds `after` more elements than the view reaches.
+        """
+        span = view.span + after
+        buffer = Buffer(f"p{len(self.params)}", view.dtype, span, role)
         size = view.dtype.itemsize
-        pointer = Pointer(
-            view.memory, view.low * size, view.span * size, writes=role is Role.output
-        )
+        pointer = Pointer(view.memory, view.low * size, span * size, writes=role is Role.output)
         self.params.append(buffer)
         self.pointers.append(pointer)
         return buffer, view.offset - view.low

@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ncc.backends.cpu.orders import Order, channels_last, order_of, order_to_reshape
+from ncc.backends.cpu.products import spare_channels
 from ncc.backends.cpu.rules import PLACEMENTS
+from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.ops.broadcast_to import BroadcastTo
@@ -24,7 +27,6 @@ from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.slice import Slice
 from ncc.ir.ops.transpose import Transpose
 
-Order = tuple[int, ...]
 Halo = tuple[tuple[int, ...], tuple[int, ...]]
 
 
@@ -37,6 +39,8 @@ class Layout:
     place: dict[Value, tuple[Value, tuple[int, ...]]] = field(default_factory=dict)
     direct: dict[Value, int] = field(default_factory=dict)
     """Values that are computed right into a graph output, with its index."""
+    copies: dict[Node, Order] = field(default_factory=dict)
+    """Views that take a copy of their operand, and the order of its axes in the copy."""
 
 
 def root_of(node: Node) -> Node | None:
@@ -60,18 +64,13 @@ def view_of(node: Node, view: View) -> View | None:
     return view.reshaped(node.result.tensor.dims)
 
 
-def channels_last(rank: int) -> Order:
-    """N, the spatial axes, C."""
-    return (0, *range(2, rank), 1)
-
-
-def assign(graph: Graph, constant: set[Value]) -> Layout:
+def assign(graph: Graph, constant: set[Value], target: Target) -> Layout:
     """The layout of every value that a device segment computes."""
     layout = Layout()
     nodes = [node for node in graph.nodes if node.results[0] not in constant]
     _assign_orders(graph, nodes, constant, layout)
     _assign_outputs(graph, layout)
-    _assign_halos(nodes, layout)
+    _assign_halos(nodes, constant, layout, target)
     _assign_places(nodes, layout)
     return layout
 
@@ -80,21 +79,46 @@ def _assign_orders(
     graph: Graph, nodes: Sequence[Node], constant: set[Value], layout: Layout
 ) -> None:
     outputs = set(graph.outputs)
+    convolved = _convolved(nodes)
     models: dict[Value, View] = {value: _model(value) for value in graph.inputs}
     for node in nodes:
         if not isinstance(node.op, (Fused, *PLACEMENTS)):
             source = node.operands[0]
-            seen = view_of(node, models.get(source) or _model(source))
-            models[node.result] = seen or _model(node.result)
+            model = models.get(source) or _model(source)
+            seen = view_of(node, model)
+            if seen is None:
+                layout.copies[node] = order_to_reshape(model, node.result.tensor.dims)
+                seen = view_of(node, _model(source, layout.copies[node]))
+                assert seen is not None
+            models[node.result] = seen
             continue
         sources = [models[value] for value in node.operands if value not in constant]
         for value in node.results:
             order = _order(node, value, sources, outputs)
             reader = _only_transpose(graph, value)
-            if reader is not None and order == tuple(range(len(order))):
+            if reader is not None and _is_identity(order):
                 order = _order_for(node, reader, order)
+            free = root_of(node) is None and value not in outputs
+            if free and value in convolved and _is_identity(order):
+                order = channels_last(len(order))
             layout.order[value] = order
             models[value] = _model(value, order)
+
+
+def _is_identity(order: Order) -> bool:
+    return order == tuple(range(len(order)))
+
+
+def _convolved(nodes: Sequence[Node]) -> set[Value]:
+    """What convolutions read, and what is placed or computed elementwise to be that alone."""
+    found: set[Value] = set()
+    for node in reversed(nodes):
+        root = root_of(node)
+        if root is not None and isinstance(root.op, Conv):
+            found.add(outer_operand(node, root.operands[0]))
+        elif isinstance(node.op, PLACEMENTS) and node.result in found:
+            found.update(node.operands)
+    return found
 
 
 def _model(value: Value, order: Order | None = None) -> View:
@@ -114,15 +138,7 @@ def _order(node: Node, value: Value, sources: Sequence[View], outputs: set[Value
         return identity
     alike = [view for view in sources if len(view.shape) == rank and view.size]
     alike.sort(key=lambda view: (-view.size, view.is_dense()))
-    return _order_of(alike[0]) if alike else identity
-
-
-def _order_of(view: View) -> Order:
-    """Axes from the largest stride to the smallest; those of size 1 stay where they are."""
-    rank = len(view.shape)
-    moving = [axis for axis in range(rank) if view.shape[axis] > 1]
-    ranked = iter(sorted(moving, key=lambda axis: -abs(view.strides[axis])))
-    return tuple(next(ranked) if axis in moving else axis for axis in range(rank))
+    return order_of(alike[0]) if alike else identity
 
 
 def _only_transpose(graph: Graph, value: Value) -> Transpose | None:
@@ -153,13 +169,16 @@ def _assign_outputs(graph: Graph, layout: Layout) -> None:
             layout.direct[value] = index
 
 
-def _assign_halos(nodes: Iterable[Node], layout: Layout) -> None:
+def _assign_halos(
+    nodes: Iterable[Node], constant: set[Value], layout: Layout, target: Target
+) -> None:
     for node in nodes:
         root = root_of(node)
         if root is None or not isinstance(root.op, Conv):
             continue
-        low, high = (0, 0, *root.op.low), (0, 0, *root.op.high)
-        value = outer_operand(node, root.operands[0])
+        value, filters = (outer_operand(node, operand) for operand in root.operands[:2])
+        spare = spare_channels(root.op, value.tensor, target) if filters in constant else 0
+        low, high = (0, 0, *root.op.low), (0, spare, *root.op.high)
         order = layout.order.get(value)
         if not any(low + high) or order != channels_last(len(low)) or value in layout.direct:
             continue

@@ -12,12 +12,12 @@ from ncc.backends.cpu.depthwise import is_depthwise
 from ncc.backends.cpu.layout import (
     Layout,
     assign,
-    channels_last,
     outer_operand,
     root_of,
     view_of,
 )
-from ncc.backends.cpu.nest import nest
+from ncc.backends.cpu.nest import is_nest, nest
+from ncc.backends.cpu.orders import channels_last, order_to_reshape
 from ncc.backends.cpu.packing import packed_at_run_time, packed_weight
 from ncc.backends.cpu.products import (
     Product,
@@ -54,7 +54,7 @@ class _Lowering:
         self.target = target
         self.table = table
         self.constant = constant_values(graph)
-        self.layout: Layout = assign(graph, self.constant)
+        self.layout: Layout = assign(graph, self.constant, target)
         self.calls: list[Call] = []
         self.views: dict[Value, View] = {}
         self.results = [
@@ -112,9 +112,17 @@ class _Lowering:
         none = (0,) * type.rank
         low, high = self.layout.halo.get(value, (none, none))
         inner, whole = self._allocate(value, self.layout.order[value], low, high)
-        if any(low + high):
-            self._border(whole, low, high, 0, value.node.locs if value.node else ())
+        rest = (*high[:1], high[1] - self._zeros(value.node), *high[2:]) if any(high) else high
+        if any(low + rest):
+            self._border(whole, low, rest, 0, value.node.locs if value.node else ())
         return inner
+
+    def _zeros(self, node: Node | None) -> int:
+        """The channels of zeros after the only result of a nest, which stores them as well."""
+        if node is None or len(node.results) != 1 or not is_nest(node):
+            return 0
+        halo = self.layout.halo.get(node.result)
+        return halo[1][1] if halo else 0
 
     def _allocate(
         self, value: Value, order: Sequence[int], low: Sequence[int], high: Sequence[int]
@@ -128,12 +136,12 @@ class _Lowering:
 
     # Calls
 
-    def _copy(self, source: View, into: View, locs: Locs) -> None:
+    def _copy(self, source: View, into: View, locs: Locs, zeros: int = 0) -> None:
         if not into.size:
             return
         value = Value(TensorType(source.dtype, source.shape))
         body = Graph("copy", [value], [], [value])
-        self.calls.append(nest(body, [source], [into], self.target, locs))
+        self.calls.append(nest(body, [source], [into], self.target, locs, zeros=zeros))
 
     def _border(
         self, whole: View, low: Sequence[int], high: Sequence[int], value: float, locs: Locs
@@ -144,7 +152,10 @@ class _Lowering:
         source = node.operands[0]
         seen = view_of(node, self._view(source))
         if seen is None:
-            dense, _ = self._allocate(source, range(source.tensor.rank), *_nothing(source))
+            order = self.layout.copies.get(node) or order_to_reshape(
+                self._view(source), node.result.tensor.dims
+            )
+            dense, _ = self._allocate(source, order, *_nothing(source))
             self._copy(self._view(source), dense, node.locs)
             seen = view_of(node, dense)
             assert seen is not None
@@ -177,7 +188,8 @@ class _Lowering:
         if root is None or is_depthwise(root):
             inputs = [self._nest_input(node, value, root) for value in node.operands]
             outputs = [self._storage(value) for value in node.results]
-            call = nest(op.body, inputs, outputs, self.target, node.locs, _flops(node))
+            locs, flops, zeros = node.locs, _flops(node), self._zeros(node)
+            call = nest(op.body, inputs, outputs, self.target, locs, flops, zeros=zeros)
             self.calls.append(call)
         else:
             self._product(node, op, root)
@@ -205,8 +217,10 @@ class _Lowering:
         if roomy and (view.strides[1] == 1 or view.shape[1] == 1):
             return view
         inner, whole = self._allocate(value, channels_last(len(low)), low, high)
-        self._border(whole, low, high, 0, locs)
-        self._copy(view, inner, locs)
+        around = (*high[:1], 0, *high[2:])
+        if any(low + around):
+            self._border(whole, low, around, 0, locs)
+        self._copy(view, inner, locs, spare)
         return inner
 
     def _product(self, node: Node, op: Fused, root: Node) -> None:

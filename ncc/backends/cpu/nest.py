@@ -10,22 +10,29 @@ a row of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ncc.backends.cpu.builder import Call, KernelBuilder
 from ncc.backends.cpu.evaluate import MATH, Evaluator, Scope, widen
 from ncc.backends.cpu.loops import (
+    Apply,
     Const,
     Expr,
     For,
     Kind,
+    Local,
     Role,
     Stmt,
+    Store,
+    apply,
+    const,
 )
 from ncc.backends.cpu.schedule import (
     PARALLEL,
+    Tile,
+    crossing,
     equal_parts,
     loops_over,
     take_shared,
@@ -34,20 +41,35 @@ from ncc.backends.cpu.schedule import (
 from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions
 from ncc.backends.cpu.sweep import reduction, sweep
 from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.uses import postorder
+from ncc.backends.cpu.vecmath import FORMULAS
 from ncc.backends.cpu.views import View
 from ncc.backends.cpu.window_nest import window_nest, window_of
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.op import Elementwise
+from ncc.ir.ops.average_pool import AveragePool
+from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.fused import Fused
 from ncc.ir.ops.gather import Gather
+from ncc.ir.ops.matmul import MatMul
+from ncc.ir.ops.max_pool import MaxPool
 from ncc.ir.ops.reduce import Reduce
 
 CHUNK = 1024
 """Elements that one iteration of a split vector loop handles at least."""
 MAX_SCRATCH = 128 * 1024
 """Bytes of a row's values that are kept between sweeps: they should stay in the cache."""
-DEAR = 4
-"""Arithmetic per element from which a value is kept rather than computed again."""
+DEAR = frozenset({*FORMULAS, "div", "sqrt"})
+"""Functions whose values are kept rather than computed again."""
+
+
+def is_nest(node: Node) -> bool:
+    """Whether a node is a kernel without products and windows."""
+    found = (Conv, MatMul, MaxPool, AveragePool)
+    return isinstance(node.op, Fused) and not any(
+        isinstance(inner.op, found) for inner in node.op.body.nodes
+    )
 
 
 def nest(
@@ -57,18 +79,28 @@ def nest(
     target: Target,
     locs: Locs = (),
     flops: int = 0,
+    *,
+    zeros: int = 0,
 ) -> Call:
-    """The call of the kernel that computes `body` from `inputs` into `outputs`."""
+    """The call of the kernel that computes `body` from `inputs` into `outputs`.
+
+    After each run of results in memory it stores `zeros` elements that are 0.
+    """
     window = next(filter(None, map(window_of, body.nodes)), None)
     if window is not None:
         return window_nest(body, window, inputs, outputs, target, locs, flops)
-    writer = _Nest(body, inputs, outputs, target.lanes)
+    writer = _Nest(body, inputs, outputs, target.lanes, zeros)
     return writer.build.finish(writer.write(), locs, flops)
 
 
 class _Nest:
     def __init__(
-        self, body: Graph, inputs: Sequence[View], outputs: Sequence[View], lanes: int
+        self,
+        body: Graph,
+        inputs: Sequence[View],
+        outputs: Sequence[View],
+        lanes: int,
+        zeros: int,
     ) -> None:
         self.build = KernelBuilder()
         self.body = body
@@ -81,10 +113,13 @@ class _Nest:
         self.inputs: dict[Value, Operand] = {}
         self.tables: dict[Node, tuple[Operand, Operand]] = {}
         self._bind_inputs(views)
+        self.zeros = zeros
         self.outputs = [
-            self._operand(view, aligned_strides(view, self.domain), Role.output) for view in outputs
+            Operand(*self.build.bind(view, Role.output, zeros), aligned_strides(view, self.domain))
+            for view in outputs
         ]
         kinds = ["row" if axis in self.row_axes else "outer" for axis in range(len(self.domain))]
+        self.tile: Tile | None = None
         self.loops = loops_over(self.domain, kinds, self._operands())
 
     def _bind_inputs(self, views: dict[Value, View]) -> None:
@@ -124,13 +159,27 @@ class _Nest:
             return ()
         rows = [loop for loop in self.loops if loop.kind == "row"]
         outer = [loop for loop in self.loops if loop.kind != "row"]
-        vector = vector_loop(self.loops, self._operands(), self.lanes)
+        vector = self._vector_loop()
+        if self.tile is not None:
+            outer[outer.index(self.tile.loop)] = self.tile.turns
         if vector in outer:
             outer.remove(vector)
         elif vector is not None:
             rows.remove(vector)
             rows.append(vector)
         return self._shared(outer, rows, vector)
+
+    def _vector_loop(self) -> Loop | None:
+        """The loop for the lanes; where inputs and outputs lie across each other, with a tile."""
+        if not self.reduces and not self.tables:
+            inputs = list(self.inputs.values())
+            if pair := crossing(self.loops, inputs, self.outputs, self.lanes):
+                vector, self.tile = pair
+                return vector
+        return vector_loop(self.loops, self._operands(), self.lanes)
+
+    def _entered(self, at: Mapping[Loop, Expr]) -> Mapping[Loop, Expr]:
+        return at if self.tile is None else self.tile.entered(at)
 
     def _shared(self, outer: list[Loop], rows: list[Loop], vector: Loop | None) -> tuple[Stmt, ...]:
         """The first outer loops, and parts of an outer vector loop, shared among the cores."""
@@ -140,7 +189,7 @@ class _Nest:
         if vector is not None and vector not in rows and count < PARALLEL:
             parts = equal_parts(vector.extent, self.lanes, PARALLEL, CHUNK)
         position = self.names.var()
-        scope = Scope(flat_positions(shared, position // parts))
+        scope = Scope(self._entered(flat_positions(shared, position // parts)))
         body = self._nested(scope, outer, rows, vector, (position % parts, parts))
         kind = Kind.parallel if count * parts > 1 else Kind.serial
         return (For(position, count * parts, body, kind),)
@@ -156,13 +205,23 @@ class _Nest:
         """The other outer loops, then the vector loop if it is one of them, then the row."""
         var = self.names.var()
         if outer:
-            inner = Scope({outer[0]: var}, scope)
+            inner = Scope(self._entered({outer[0]: var}), scope)
             return (For(var, outer[0].extent, self._nested(inner, outer[1:], rows, vector, part)),)
         if vector is None or vector in rows:
             return self._row(Scope({}, scope), rows, vector)
         extent = vector.extent // part[1]
-        at = {vector: part[0] * extent + var}
-        return (For(var, extent, self._row(Scope(at, scope), rows, None), Kind.vector),)
+        inner = Scope({vector: part[0] * extent + var}, scope)
+        if self.tile is not None and self.tile.repeat > 1:
+            body = self._repeated(inner, self.tile)
+        else:
+            body = self._row(inner, rows, None)
+        return (For(var, extent, body, Kind.vector),)
+
+    def _repeated(self, scope: Scope, tile: Tile) -> tuple[Stmt, ...]:
+        """Several tiles one after the other."""
+        turn = self.names.var()
+        inner = Scope({tile.loop: scope.at[tile.loop] + turn * tile.width}, scope)
+        return (For(turn, tile.repeat, self._row(inner, [], None)),)
 
     def _row(self, scope: Scope, rows: list[Loop], vector: Loop | None) -> tuple[Stmt, ...]:
         """One sweep for each reduction, then one for the results."""
@@ -232,11 +291,14 @@ class _Nest:
     ) -> None:
         """Results that are one element a row, then a sweep for the others."""
         whole: list[tuple[Value, Operand]] = []
+        places = [scope] if self.tile is None else self.tile.places(scope)
         for value, operand in zip(self.body.outputs, self.outputs, strict=True):
             if any(operand.stride(loop) for loop in rows):
                 whole.append((value, operand))
-            else:
-                scope.stmts.append(operand.store(scope.at, evaluator.value(value, scope)))
+                continue
+            for place in places:
+                scope.stmts.append(operand.store(place.at, evaluator.value(value, place)))
+            scope.stmts += self._zeros_after(operand, places[-1])
 
         def write(inner: Scope) -> None:
             for value, operand in whole:
@@ -245,6 +307,17 @@ class _Nest:
 
         if whole:
             sweep(scope, rows, vector, self.names, write)
+
+    def _zeros_after(self, operand: Operand, place: Scope) -> Iterator[Stmt]:
+        """Stores of the zeros after a run of results, at the last of them."""
+        along = next((loop for loop in self.loops if operand.stride(loop) == 1), None)
+        last = None if along is None else apply("eq", place.at[along], const(along.extent - 1))
+        if self.tile is not None and self.tile.loop is along and self.tile.turns.extent == 1:
+            last = None
+        zero = MATH.cast(Const(0, operand.buffer.dtype.compute), operand.buffer.dtype)
+        for distance in range(1, self.zeros + 1):
+            index = operand.index(place.at, const(distance))
+            yield Store(operand.buffer, index, zero, last)
 
 
 def _domain(body: Graph, outputs: Sequence[View]) -> tuple[int, ...]:
@@ -272,9 +345,18 @@ def _dear_and_shared(
         for value in _ancestors(values, rows):
             sweeps[value] = sweeps.get(value, 0) + 1
     for node in body.nodes:
-        dear = isinstance(node.op, Elementwise) and node.op.cost >= DEAR
-        if dear and sweeps.get(node.result, 0) > 1:
+        if sweeps.get(node.results[0], 0) > 1 and _is_dear(node):
             yield node.result
+
+
+def _is_dear(node: Node) -> bool:
+    """Whether an element costs more to compute than to load."""
+    if not isinstance(node.op, Elementwise):
+        return False
+    operands = [Local("x", value.tensor.dtype.compute) for value in node.operands]
+    found = node.op.scalar(MATH, *operands)
+    formula = postorder([found] if isinstance(found, Expr) else [])
+    return any(isinstance(part, Apply) and part.fn in DEAR for part in formula)
 
 
 def _ancestors(values: Sequence[Value], rows: frozenset[Value]) -> set[Value]:

@@ -3,12 +3,71 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
+from ncc.backends.cpu.evaluate import Scope
+from ncc.backends.cpu.loops import Expr, apply, const
 from ncc.backends.cpu.space import Loop, Operand, join_axes
 
+MIN_ACROSS = 4
+"""Neighbours of an input from which they are worth loading together."""
+REPEAT = 8
+"""Tiles one after the other where inputs and outputs lie across each other: memory likes runs."""
 PARALLEL = 64
 """Iterations of the parallel loop that are enough to share among the cores evenly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Neighbours along `loop` that are computed together, `width` at a time.
+
+    `repeat` tiles follow each other inside the vector loop. Where the loop is no multiple of all
+    that, the last tile starts early and computes some again.
+    """
+
+    loop: Loop
+    width: int
+    repeat: int = 1
+
+    @property
+    def turns(self) -> Loop:
+        """The loop over groups of `repeat` tiles."""
+        extent = -(-self.loop.extent // (self.width * self.repeat))
+        return Loop(extent, self.loop.kind, self.loop.axes)
+
+    def entered(self, at: Mapping[Loop, Expr]) -> dict[Loop, Expr]:
+        """`at` with the place of the first neighbour for the number of the group."""
+        found = dict(at)
+        if self.turns in found:
+            found[self.loop] = found.pop(self.turns) * (self.width * self.repeat)
+        return found
+
+    def places(self, scope: Scope) -> list[Scope]:
+        """The scope of each neighbour of one tile, in the block of `scope`."""
+        first = scope.at[self.loop]
+        if self.turns.extent * self.width * self.repeat > self.loop.extent:
+            first = apply("min", first, const(self.loop.extent - self.width))
+        return [scope.beside({self.loop: first + place}) for place in range(self.width)]
+
+
+def crossing(
+    loops: Sequence[Loop], inputs: Sequence[Operand], outputs: Sequence[Operand], lanes: int
+) -> tuple[Loop, Tile] | None:
+    """The loop that inputs lie along, for the lanes, and a tile that outputs lie along."""
+
+    def lie_along(operands: Sequence[Operand], loop: Loop) -> bool:
+        return bool(operands) and {operand.stride(loop) for operand in operands} == {1}
+
+    moving = {loop: [x for x in inputs if x.stride(loop)] for loop in loops}
+    along = [loop for loop in loops if lie_along(moving[loop], loop)]
+    apart = [loop for loop in along if all(y.stride(loop) > 1 for y in outputs)]
+    tiled = [loop for loop in loops if loop not in along and lie_along(outputs, loop)]
+    if not apart or not tiled or apart[0].extent < MIN_ACROSS:
+        return None
+    width = min(tiled[0].extent, lanes)
+    tiles = -(-tiled[0].extent // width)
+    return apart[0], Tile(tiled[0], width, -(-tiles // -(-tiles // REPEAT)))
 
 
 def loops_over(

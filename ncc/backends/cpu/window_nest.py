@@ -1,8 +1,7 @@
 """Kernels around a window: pooling and convolutions of one channel each, and what follows them.
 
 A register tile is a run of neighbouring results along the last spatial axis. They share what they
-load: each filter element, and the operand's elements under several windows. Where the axis is no
-multiple of the tile, the last tile starts early and computes a few results a second time.
+load: each filter element, and the operand's elements under several windows.
 """
 
 from __future__ import annotations
@@ -13,9 +12,16 @@ from collections.abc import Mapping, Sequence
 from ncc.backends.cpu.builder import Call, KernelBuilder
 from ncc.backends.cpu.depthwise import Depthwise
 from ncc.backends.cpu.evaluate import Evaluator, Scope
-from ncc.backends.cpu.loops import Expr, For, Kind, Role, Stmt, apply, const
+from ncc.backends.cpu.loops import Expr, For, Kind, Role, Stmt
 from ncc.backends.cpu.pooling import Maximum, Mean
-from ncc.backends.cpu.schedule import PARALLEL, equal_parts, loops_over, take_shared, vector_loop
+from ncc.backends.cpu.schedule import (
+    PARALLEL,
+    Tile,
+    equal_parts,
+    loops_over,
+    take_shared,
+    vector_loop,
+)
 from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import View
@@ -75,8 +81,7 @@ class _WindowNest:
         self.inputs = self._bind_others(views)
         self.outputs = [self._bound(view, Role.output) for view in outputs]
         self.operands = [*self.inputs.values(), *window.operands, *self.outputs]
-        self.tile: Loop | None = None
-        self.width = 1
+        self.tile: Tile | None = None
 
     def _bind_window(self, views: Mapping[Value, View]) -> None:
         operands = self.window.node.operands
@@ -101,10 +106,14 @@ class _WindowNest:
         shared = take_shared(outer)
         count = math.prod(loop.extent for loop in shared)
         lanes = self.target.lanes
-        parts = vector and equal_parts(vector.extent, lanes, -(-PARALLEL // count), SPLIT)
+        parts = 1
+        if vector is not None:
+            parts = equal_parts(vector.extent, lanes, -(-PARALLEL // count), SPLIT)
         position = self.build.names.var()
         at = flat_positions(shared, position // (parts or 1))
-        body = self._nested(self._scope(at), outer, vector, (position % (parts or 1), parts or 1))
+        body = self._nested(
+            Scope(self._entered(at)), outer, vector, (position % (parts or 1), parts or 1)
+        )
         count *= parts or 1
         return For(position, count, body, Kind.parallel if count > 1 else Kind.serial)
 
@@ -112,26 +121,18 @@ class _WindowNest:
         """`loop`, or if it runs over the tile axis the loop over tiles."""
         if loop.axes != (self.window.tile_axis,):
             return loop
-        self.width = _tile_width(loop.extent, self.target)
-        self.tile = Loop(-(-loop.extent // self.width), loop.kind, loop.axes)
-        return self.tile
+        self.tile = Tile(loop, _tile_width(loop.extent, self.target))
+        return self.tile.turns
 
-    def _scope(self, at: Mapping[Loop, Expr], parent: Scope | None = None) -> Scope:
-        """A scope inside loops: that of the tiles leads to the first result of a tile."""
-        found = dict(at)
-        if self.tile in found:
-            last = self.domain[self.tile.fastest] - self.width
-            start = found[self.tile] * self.width
-            inside = self.tile.extent * self.width == last + self.width
-            found[self.tile] = start if inside else apply("min", start, const(last))
-        return Scope(found, parent)
+    def _entered(self, at: Mapping[Loop, Expr]) -> Mapping[Loop, Expr]:
+        return at if self.tile is None else self.tile.entered(at)
 
     def _nested(
         self, scope: Scope, outer: list[Loop], vector: Loop | None, part: tuple[Expr, int]
     ) -> tuple[Stmt, ...]:
         var = self.build.names.var()
         if outer:
-            inner = self._scope({outer[0]: var}, scope)
+            inner = Scope(self._entered({outer[0]: var}), scope)
             return (For(var, outer[0].extent, self._nested(inner, outer[1:], vector, part)),)
         if vector is None:
             return self._results(scope)
@@ -142,10 +143,7 @@ class _WindowNest:
     def _results(self, scope: Scope) -> tuple[Stmt, ...]:
         """All results of one tile."""
         evaluator = Evaluator(self.inputs, {}, self.build.names)
-        places = [scope]
-        if self.tile is not None:
-            start = scope.at.get(self.tile, const(0))
-            places = [scope.beside({self.tile: start + p}) for p in range(self.width)]
+        places = [scope] if self.tile is None else self.tile.places(scope)
         found = self.window.write(places, self.build.names)
         for place, element in zip(places, found, strict=True):
             place.known[self.window.node.result] = element

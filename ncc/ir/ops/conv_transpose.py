@@ -119,7 +119,7 @@ class ConvTranspose(Op):
         if not strided:
             return sums
         starts = [low - q * by for low, q, by in zip(self.low, first, self.strides, strict=True)]
-        placed = _interleaved(build, sums, self.strides)
+        placed = _interleaved(build, sums, self.strides, self.groups)
         cut = Slice((0, 0, *starts), (n, filters, *out), (1,) * (2 + len(out)))
         return build(cut, placed)
 
@@ -144,7 +144,8 @@ def _dilated(build: Builder, w: Value, steps: Sizes) -> Value:
 def _phases(build: Builder, w: Value, strides: Sizes, groups: int) -> Value:
     """Filters of a convolution from w [C, O/groups, *kernel]: [O * strides, C/groups, *taps].
 
-    Filter (o, p) has the taps p + stride * t of w, last t first.
+    Filter (g, p, o) has the taps p + stride * t of w, last t first: the results of one phase are
+    neighbours among the channels.
     """
     c, per_group, *kernel = w.tensor.dims
     axes = range(len(kernel))
@@ -153,7 +154,7 @@ def _phases(build: Builder, w: Value, strides: Sizes, groups: int) -> Value:
     padded = build(Pad((0,) * w.tensor.rank, (0, 0, *missing)), w) if any(missing) else w
     pairs = itertools.chain(*zip(taps, strides, strict=True))
     split = build(Reshape((groups, c // groups, per_group, *pairs)), padded)
-    perm = (0, 2, *(4 + 2 * axis for axis in axes), 1, *(3 + 2 * axis for axis in axes))
+    perm = (0, *(4 + 2 * axis for axis in axes), 2, 1, *(3 + 2 * axis for axis in axes))
     moved = build(Transpose(perm), split)
     shape = (groups * per_group * math.prod(strides), c // groups, *taps)
     last = [size - 1 for size in taps]
@@ -185,11 +186,11 @@ def _conv_range(
     return build(conv, build(seen, x), filters)
 
 
-def _interleaved(build: Builder, x: Value, strides: Sizes) -> Value:
-    """[N, O * strides, *sizes] -> [N, O, *(sizes * strides)]: depth to space."""
+def _interleaved(build: Builder, x: Value, strides: Sizes, groups: int) -> Value:
+    """[N, groups * strides * O, *sizes] -> [N, groups * O, *(sizes * strides)]."""
     n, depth, *sizes = x.tensor.dims
     channels, rank = depth // math.prod(strides), len(strides)
-    split = build(Reshape((n, channels, *strides, *sizes)), x)
-    pairs = itertools.chain(*((2 + rank + axis, 2 + axis) for axis in range(rank)))
-    moved = build(Transpose((0, 1, *pairs)), split)
+    split = build(Reshape((n, groups, *strides, channels // groups, *sizes)), x)
+    pairs = itertools.chain(*((3 + rank + axis, 2 + axis) for axis in range(rank)))
+    moved = build(Transpose((0, 1, 2 + rank, *pairs)), split)
     return build(Reshape((n, channels, *map(int.__mul__, sizes, strides))), moved)

@@ -60,16 +60,17 @@ class GroupNorm(Op):
         return np.asarray(made, x.dtype)
 
     def decompose(self, build: Builder, x: Value, scale: Value, bias: Value) -> Value:
-        """Statistics over [N, groups, C / groups, *spatial], where no axis is joined."""
+        """Over [N, groups, C / groups, *spatial], or as it is when every channel is a group."""
         n, c, *spatial = x.tensor.dims
+        members = () if spatial and self.groups == c else (c // self.groups,)
         wide = Cast(x.tensor.dtype.compute)
-        grouped = build(Reshape((n, self.groups, c // self.groups, *spatial)), build(wide, x))
-        axes = tuple(range(2, 3 + len(spatial)))
+        grouped = build(Reshape((n, self.groups, *members, *spatial)), build(wide, x))
+        axes = tuple(range(2, grouped.tensor.rank))
         unit = build_standardized(build, grouped, axes, self.epsilon)
-        column = Reshape((c, *(1,) * len(spatial)))
+        column = Reshape((self.groups, *members, *[1] * len(spatial)))
         scale, bias = (build(column, build(wide, value)) for value in (scale, bias))
-        made = build(Mul(), build(Reshape(x.tensor.shape), unit), scale)
-        return build(Cast(x.tensor.dtype), build(Add(), made, bias))
+        made = build(Add(), build(Mul(), unit, scale), bias)
+        return build(Reshape(x.tensor.shape), build(Cast(x.tensor.dtype), made))
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return 8 * results[0].size

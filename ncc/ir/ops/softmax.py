@@ -8,7 +8,7 @@ import numpy as np
 
 from ncc.ir.graph import Builder, Value
 from ncc.ir.op import Array, Op, op, require
-from ncc.ir.ops.arithmetic import Div, Sub
+from ncc.ir.ops.arithmetic import Mul, Reciprocal, Sub
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.exponential import Exp, Log
 from ncc.ir.ops.reduce import ReduceMax, ReduceSum
@@ -57,7 +57,7 @@ class Softmax(AxisSoftmax):
     def decompose(self, build: Builder, x: Value) -> Value:
         powers = build(Exp(), self._decomposed_below_max(build, x))
         total = build(ReduceSum((self.axis,)), powers)
-        return build(Cast(x.tensor.dtype), build(Div(), powers, total))
+        return build(Cast(x.tensor.dtype), build(Mul(), powers, build(Reciprocal(), total)))
 
 
 @op("log_softmax")

@@ -216,8 +216,8 @@ class Code:
         return self.like(one, f"shufflevector {one}, {kind} poison, {zeros}")
 
     def shuffle(self, a: Value, b: Value, order: Sequence[int]) -> Value:
-        """Lane i of the result is lane order[i] of a then b."""
-        picks = ", ".join(f"i32 {position}" for position in order)
+        """Lane i of the result is lane order[i] of a then b; undefined where that is negative."""
+        picks = ", ".join(f"i32 {place if place >= 0 else 'poison'}" for place in order)
         text = f"shufflevector {a}, {b}, <{len(order)} x i32> <{picks}>"
         return self.value(text, a.element, len(order))
 

@@ -11,6 +11,7 @@ from ncc.backends.cpu.emit.code import Code, Value, integer
 from ncc.backends.cpu.emit.environment import Environment, Slot
 from ncc.backends.cpu.emit.expression import Expressions
 from ncc.backends.cpu.emit.index import IndexEmitter
+from ncc.backends.cpu.emit.interleave import Interleaving, Run
 from ncc.backends.cpu.emit.memory import Memory
 from ncc.backends.cpu.emit.types import stored
 from ncc.backends.cpu.loops import (
@@ -48,6 +49,7 @@ class FunctionEmitter:
             self.code, self.environment, self.index, self.memory.load, target
         )
         self.index.expressions = self.memory.expressions = self.expressions
+        self.interleaving = Interleaving(self.code, self.environment, self.index, self.memory)
         self._assigned = {stmt.local for stmt in walk(kernel.body) if isinstance(stmt, Assign)}
         self.core, self.cores = Value("%core", "i64"), Value("%cores", "i64")
         for position, buffer in enumerate(kernel.params):
@@ -60,8 +62,11 @@ class FunctionEmitter:
 
     def statements(self, stmts: Sequence[Stmt]) -> None:
         """Execute `stmts` in order, in the lanes in force if there are any."""
-        for stmt in stmts:
-            self._statement(stmt)
+        for stmt in self.interleaving.grouped(stmts):
+            if isinstance(stmt, Run):
+                self.interleaving.store(stmt)
+            else:
+                self._statement(stmt)
 
     def _statement(self, stmt: Stmt) -> None:
         match stmt:

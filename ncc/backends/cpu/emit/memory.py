@@ -103,6 +103,10 @@ class Memory:
         else:
             self._store_lanes(node)
 
+    def stored(self, node: Store) -> Value:
+        """What `node` stores in each of the lanes in force."""
+        return self._in_memory(self.expressions.vector(node.value), node.buffer.dtype)
+
     def _store_scalar(self, node: Store) -> None:
         value = self._in_memory(self.expressions.scalar(node.value), node.buffer.dtype)
         if node.guard is None:
@@ -113,7 +117,7 @@ class Memory:
             self._code.store(value, self.address(node.buffer, self._index.form(node.index)))
 
     def _store_lanes(self, node: Store) -> None:
-        value = self._in_memory(self.expressions.vector(node.value), node.buffer.dtype)
+        value = self.stored(node)
         even, varying = self._split_guard(node.guard)
         mask = self._combine(self._lanes.mask, varying)
         if even is None:

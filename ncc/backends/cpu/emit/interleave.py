@@ -1,0 +1,147 @@
+"""Stores side by side: lanes that are apart in memory, and neighbours that fill the gaps.
+
+In lanes l, the stores y[4*l] = a, y[4*l + 1] = b ... write vectors of a, b ... across each other.
+They are transposed in registers, so that each lane is one store, or all of them are a few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ncc.backends.cpu.emit.code import Code, Value, overload, vector_literal
+from ncc.backends.cpu.emit.environment import Environment
+from ncc.backends.cpu.emit.index import IndexEmitter
+from ncc.backends.cpu.emit.memory import Memory
+from ncc.backends.cpu.loops import Role, Stmt, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Stores to neighbouring elements, `step` elements further in each lane."""
+
+    stores: tuple[Store, ...]
+    step: int
+
+
+class Interleaving:
+    """Finds and emits runs of stores at the current point."""
+
+    def __init__(
+        self, code: Code, environment: Environment, index: IndexEmitter, memory: Memory
+    ) -> None:
+        self._code = code
+        self._environment = environment
+        self._index = index
+        self._memory = memory
+
+    def grouped(self, stmts: Sequence[Stmt]) -> Iterator[Stmt | Run]:
+        """`stmts` in order, with every run of stores in the lanes in force as one."""
+        lanes = self._environment.lanes
+        start = 0
+        while start < len(stmts):
+            end, step = start + 1, None
+            if lanes is not None and lanes.width > 1:
+                end, step = self._run(stmts, start)
+            stores = tuple(stmt for stmt in stmts[start:end] if isinstance(stmt, Store))
+            yield stmts[start] if step is None else Run(stores, step)
+            start = end
+
+    def _run(self, stmts: Sequence[Stmt], start: int) -> tuple[int, int | None]:
+        """Where the run from `start` on ends, and its step; None if it is a single statement."""
+        first = stmts[start]
+        if not isinstance(first, Store) or first.buffer.role is not Role.output:
+            return start + 1, None
+        form = self._index.form(first.index)
+        step = self._index.step(form)
+        if step is None or step < 2 or first.guard is not None:
+            return start + 1, None
+        end = start + 1
+        while end < len(stmts) and end - start < step:
+            stmt = stmts[end]
+            if not isinstance(stmt, Store) or stmt.buffer is not first.buffer or stmt.guard:
+                break
+            other = self._index.form(stmt.index)
+            if other.const != form.const + end - start or other.terms != form.terms:
+                break
+            end += 1
+        return end, step if end > start + 1 else None
+
+    def store(self, run: Run) -> None:
+        """Execute the stores of `run`."""
+        vectors = [self._memory.stored(store) for store in run.stores]
+        lanes = self._environment.lanes
+        assert lanes is not None
+        count = len(vectors)
+        flat = _interleaved(self._code, vectors)
+        first = run.stores[0]
+        pointer = self._memory.address(first.buffer, self._index.form(first.index))
+        self._environment.change([first.buffer])
+        if run.step == count:
+            self._contiguous(flat, pointer, lanes.active * count)
+            return
+        for lane in range(lanes.active):
+            row = _picked(self._code, flat, range(lane * count, (lane + 1) * count))
+            self._piece(row, pointer, lane * run.step, count)
+
+    def _contiguous(self, flat: Sequence[Value], pointer: Value, count: int) -> None:
+        width = flat[0].lanes
+        for position, vector in enumerate(flat):
+            held = min(width, count - position * width)
+            if held > 0:
+                self._piece(vector, pointer, position * width, held)
+
+    def _piece(self, vector: Value, pointer: Value, offset: int, count: int) -> None:
+        """Store the first `count` elements of `vector` at `offset`."""
+        code = self._code
+        place = code.offset(pointer, vector.element, Value(str(offset), "i64"))
+        if count == vector.lanes:
+            code.store(vector, place)
+            return
+        mask = vector_literal([lane < count for lane in range(vector.lanes)], "i1")
+        name = f"llvm.masked.store.{overload(vector)}.p0"
+        code.run(name, vector, place.aligned(vector.element), mask)
+
+
+def _interleaved(code: Code, vectors: Sequence[Value]) -> list[Value]:
+    """Element i of the concatenated result is element i // n of vector i % n, of n vectors."""
+    size, width = len(vectors), vectors[0].lanes
+    flat = list(vectors)
+    padded = 1 << (size - 1).bit_length()
+    flat += [Value("poison", flat[0].element, width)] * (padded - size)
+    for _ in range(padded.bit_length() - 1):
+        halves = zip(flat[: padded // 2], flat[padded // 2 :], strict=True)
+        flat = [part for a, b in halves for part in _zipped(code, a, b)]
+    if padded == size:
+        return flat
+    order = [padded * lane + place for lane in range(width) for place in range(size)]
+    pieces = [order[start : start + width] for start in range(0, len(order), width)]
+    return [_picked(code, flat, piece) for piece in pieces]
+
+
+def _zipped(code: Code, a: Value, b: Value) -> list[Value]:
+    """a0 b0 a1 b1 ... in two vectors."""
+    if a.text == b.text == "poison":
+        return [a, b]
+    width = a.lanes
+    order = [lane + side * width for lane in range(width) for side in (0, 1)]
+    return [code.shuffle(a, b, order[:width]), code.shuffle(a, b, order[width:])]
+
+
+def _picked(code: Code, vectors: Sequence[Value], order: Sequence[int]) -> Value:
+    """Elements of the concatenation of `vectors`, then nothing up to a power of two."""
+    width, size = vectors[0].lanes, 1 << (len(order) - 1).bit_length()
+    start, inside = divmod(order[0], width)
+    if size == width and not inside and list(order) == list(range(order[0], order[0] + size)):
+        return vectors[start]
+    found: Value | None = None
+    wanted = [*order, *[-1] * (size - len(order))]
+    known = [-1] * size
+    for source in dict.fromkeys(position // width for position in order):
+        here = [p % width if p >= 0 and p // width == source else -1 for p in wanted]
+        part = code.shuffle(vectors[source], vectors[source], here)
+        for lane in range(size):
+            known[lane] = size + lane if here[lane] >= 0 else min(known[lane], lane)
+        found = part if found is None else code.shuffle(found, part, known)
+    assert found is not None
+    return found

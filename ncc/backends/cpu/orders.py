@@ -1,0 +1,53 @@
+"""Orders of axes: which lies slowest in memory, which fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ncc.backends.cpu.views import View
+
+Order = tuple[int, ...]
+"""Axes, slowest first."""
+
+
+def channels_last(rank: int) -> Order:
+    """N, the spatial axes, C."""
+    return (0, *range(2, rank), 1)
+
+
+def order_of(view: View) -> Order:
+    """Axes from the largest stride to the smallest; those of size 1 stay where they are."""
+    rank = len(view.shape)
+    moving = [axis for axis in range(rank) if view.shape[axis] > 1]
+    ranked = iter(sorted(moving, key=lambda axis: -abs(view.strides[axis])))
+    return tuple(next(ranked) if axis in moving else axis for axis in range(rank))
+
+
+def order_to_reshape(view: View, shape: Sequence[int]) -> Order:
+    """How to lay a copy of `view` out so that it can be seen as `shape`.
+
+    Axes that become one, or come of one, follow each other; otherwise as in `view`.
+    """
+    groups = list(_groups(view.shape, shape))
+    return tuple(axis for group in sorted(groups, key=lambda g: -_pace(view, g)) for axis in group)
+
+
+def _pace(view: View, axes: Sequence[int]) -> int:
+    """The smallest stride along `axes`; those that do not move say nothing."""
+    moving = (abs(view.strides[axis]) for axis in axes if view.shape[axis] > 1)
+    return min(filter(None, moving), default=view.span)
+
+
+def _groups(before: Sequence[int], after: Sequence[int]) -> Iterator[list[int]]:
+    """The axes of `before` in the least groups that a reshape to `after` does not cross."""
+    group: list[int] = []
+    left = right = 1
+    rest = iter(after)
+    for axis, size in enumerate(before):
+        group.append(axis)
+        left *= size
+        while right < left:
+            right *= next(rest)
+        if left == right:
+            yield group
+            group = []
