@@ -13,6 +13,10 @@ LEAST_CUT = 2 * DEPTH
 """The shortest run of which some is left to vectors."""
 REST, REST_PAIR = 1.0, 0.75
 """Cost of what is left, and of each pair of it, where a step costs 1."""
+PART_STEPS, LEAST_PART_STEPS = 16, 8
+"""Steps of a part of a run; 16 take 32 KB of a panel."""
+TURNS = 4
+"""Tiles that take turns with one part of a run."""
 LEAST_ROWS = 2
 LEAST_CYCLES = 8
 """Of one product, which otherwise takes one cycle per row of A."""
@@ -31,6 +35,20 @@ def matrix_depth(run: int) -> int | None:
     whole = [depth for depth in range(LEAST_DEPTH, DEPTH + 1, 2) if run % depth == 0]
     cut = [DEPTH] if run >= LEAST_CUT else []
     return min([*whole, *cut], key=cost, default=None)
+
+
+def run_parts(steps: int, row_tiles: int) -> int | None:
+    """Into how many parts to cut sums of `steps` steps along the run.
+
+    While tiles of several rows take turns with one part of a panel, it stays in the first-level
+    cache. None where all of it does, where tiles are few, or where no equal parts are long
+    enough for what it takes to put sums aside between them.
+    """
+    if steps <= PART_STEPS or row_tiles < TURNS:
+        return None
+    fewest = -(-steps // PART_STEPS)
+    fitting = range(fewest, steps // LEAST_PART_STEPS + 1)
+    return next((parts for parts in fitting if steps % parts == 0), None)
 
 
 def matrix_rows(rows: int, outer: int) -> tuple[int, int] | None:

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from ncc.backends.cpu.emit.kernel import emit_kernel
-from ncc.backends.cpu.matrix import matrix_depth, matrix_rows
-from ncc.backends.cpu.target import TARGETS, host_flags
+from ncc.backends.cpu.matrix import matrix_depth, matrix_rows, run_parts
+from ncc.backends.cpu.target import TARGETS
 from ncc.ir.types import DType
 from tests.backends.cpu.contractions import Conv, conv, matmul
 from tests.backends.cpu.test_contract import accumulate, assert_sums, compute
 from tests.guarded import Edge
+from tests.machine_code import RUNNABLE
 
-BF16 = TARGETS["x86-64-v4+bf16"]
-MATRIX = replace(
-    BF16,
-    name="x86-64-v4+amx",
-    features=f"{BF16.features},+amx-tile,+amx-bf16",
-    flags=(*BF16.flags, "amx_tile", "amx_bf16"),
-    has_matrix_registers=True,
-)
-ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA = 158, 0x1023, 18
-
-
-def may_use_matrix_registers() -> bool:
-    """Whether this machine has them and the system lets this process use them."""
-    if not host_flags().issuperset(MATRIX.flags):
-        return False
-    refused: int = ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA)
-    return refused == 0
-
-
-runs = pytest.mark.skipif(not may_use_matrix_registers(), reason="no matrix registers here")
+MATRIX = TARGETS["x86-64-v4+amx"]
+runs = pytest.mark.skipif(MATRIX not in RUNNABLE, reason="no matrix registers here")
 
 
 @runs
@@ -77,6 +57,30 @@ def test_convolutions(shape: Conv, edge: Edge) -> None:
     problem = conv(shape, DType.bf16, MATRIX)
     assert "tdpbf16ps" in emit_kernel(problem.kernel, MATRIX, "kernel")
     assert_sums([problem], compute([problem], MATRIX, edge=edge))
+
+
+@runs
+@pytest.mark.parametrize("depth", [pytest.param(768, id="whole"), pytest.param(1061, id="rest")])
+def test_long_runs_are_taken_in_parts_for_several_tiles(depth: int) -> None:
+    problem = matmul(150, 50, depth, DType.bf16, MATRIX, parallel=True)
+    alone, *shared = (compute([problem], MATRIX, cores=cores)[0] for cores in (1, 2, 3))
+    assert_sums([problem], [alone])
+    for result in shared:
+        np.testing.assert_array_equal(result, alone)
+
+
+@pytest.mark.parametrize(
+    ("steps", "row_tiles", "parts"),
+    [
+        pytest.param(24, 4, 2, id="half a panel at a time"),
+        pytest.param(96, 7, 6, id="more parts"),
+        pytest.param(16, 7, None, id="all of it fits"),
+        pytest.param(24, 3, None, id="few tiles"),
+        pytest.param(37, 9, None, id="no equal parts"),
+    ],
+)
+def test_parts_of_a_run_stay_in_the_cache(steps: int, row_tiles: int, parts: int | None) -> None:
+    assert run_parts(steps, row_tiles) == parts
 
 
 @runs

@@ -33,8 +33,7 @@ def emit_contract(fn: FunctionEmitter, stmt: Contract) -> None:
     tiles = (MatrixTiles if fits_matrix(stmt, fn.target) else VectorTiles)(fn, stmt)
     with _numbers(fn, stmt, tiles.grid.count) as (first, end), tiles.prepared():
         fn.environment.change(changes((stmt,)))
-        with fn.code.loop(first, end) as number, fn.environment.scope():
-            tiles.emit(tiles.grid.locate(fn.code, number))
+        tiles.emit(first, end)
 
 
 @contextmanager

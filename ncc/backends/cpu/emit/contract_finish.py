@@ -73,11 +73,19 @@ class InRegisters:
 class OnStack:
     """The sums are put on the stack; the body runs in a loop over their rows.
 
-    There are `spare` rows before the first one, for sums that are not wanted.
+    There is room for the sums of several tiles, of which one is selected. Those of a tile with
+    fewer rows are its first ones, or its last ones if `at_end`.
     """
 
     def __init__(
-        self, fn: FunctionEmitter, stmt: Contract, unit: Unit, taken: RowCut, spare: int = 0
+        self,
+        fn: FunctionEmitter,
+        stmt: Contract,
+        unit: Unit,
+        taken: RowCut,
+        *,
+        tiles: int = 1,
+        at_end: bool = False,
     ) -> None:
         self._fn = fn
         self._stmt = stmt
@@ -86,17 +94,23 @@ class OnStack:
         self._whole = taken.whole
         self._body = Body(fn, stmt, taken)
         self._panels = Pieces(stmt.columns, stmt.pack.nr)
-        rows = spare + taken.pieces.size * taken.whole
-        self._stack = fn.code.allocate(unit.sum, count=rows * stmt.pack.nr)
-        self._spare = spare
+        self._size = taken.pieces.size * taken.whole * stmt.pack.nr
+        self._stack = fn.code.allocate(unit.sum, count=tiles * self._size)
+        self._selected = self._stack
+        self._at_end = at_end
+
+    def select(self, number: Value) -> None:
+        """From here on the sums are those of tile `number`."""
+        code = self._fn.code
+        skipped = code.binary("mul nuw nsw", number, integer(self._size))
+        self._selected = code.offset(self._stack, self._unit.sum, skipped)
 
     def place(self, row: Value | int, column: Value | int) -> Value:
         """Where one sum is put."""
         code, nr = self._fn.code, self._stmt.pack.nr
         start = code.binary("mul nsw", integer(row), integer(nr))
         index = code.binary("add nsw", start, integer(column))
-        first = code.offset(self._stack, self._unit.sum, integer(self._spare * nr))
-        return code.offset(first, self._unit.sum, index)
+        return code.offset(self._selected, self._unit.sum, index)
 
     def piece(self, sums: list[list[Value]], columns: int) -> None:
         for row, vectors in enumerate(sums):
@@ -107,8 +121,11 @@ class OnStack:
         code, stmt = self._fn.code, self._stmt
         taken = self._left(self._pieces, self._body.first)
         rows = code.binary("mul nuw nsw", taken, integer(self._whole))
+        hidden = code.binary("sub nuw nsw", integer(self._pieces.size), taken)
+        first = hidden if self._at_end and self._whole == 1 else integer(0)
         with self._fn.loop(stmt.body, 0, rows) as row:
-            self._for_each_vector(lambda column: self._vector(row, column))
+            held = code.binary("add nuw nsw", first, row)
+            self._for_each_vector(lambda column: self._vector(row, held, column))
 
     def _for_each_vector(self, emit: Callable[[Value], None]) -> None:
         """Code for every vector of a row; `emit` takes its first column in the panel."""
@@ -121,9 +138,10 @@ class OnStack:
         with self._fn.loop(self._stmt.body, 0, columns, lanes) as index:
             emit(index)
 
-    def _vector(self, row: Value, column: Value) -> None:
+    def _vector(self, row: Value, held: Value, column: Value) -> None:
+        """The body on a vector of a row, whose sums are in the stack's row `held`."""
         env, code, width = self._fn.environment, self._fn.code, self._unit.lanes
-        total = code.load(self.place(row, column), self._unit.sum, width)
+        total = code.load(self.place(held, column), self._unit.sum, width)
         base = code.binary("add nuw nsw", env.variables[self._stmt.n], column)
         with env.within(Lanes(self._stmt.n, base, width, width, width, self._mask(base))):
             self._body.emit(row, total)

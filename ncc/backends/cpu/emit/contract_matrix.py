@@ -23,7 +23,7 @@ from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
 from ncc.backends.cpu.loops import Contract
-from ncc.backends.cpu.matrix import COLUMNS, matrix_depth, matrix_rows
+from ncc.backends.cpu.matrix import COLUMNS, TURNS, matrix_depth, matrix_rows, run_parts
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import LINE, cut_rows
 from ncc.ir.types import DType
@@ -69,7 +69,12 @@ class MatrixTiles(TileEmitter):
         self._rest = stmt.k[-1][1] % depth
         super().__init__(fn, stmt, cut_rows(*row_extents(stmt), sum(split)), depth)
         self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
-        self._finish = OnStack(fn, stmt, self._unit, self.taken, spare=sum(split))
+        *outer, (_, run) = stmt.k
+        self._axes = tuple(extent for _, extent in outer)
+        self._parts = None if outer else run_parts(run // depth, self.grid.row_tiles)
+        self._finish = OnStack(
+            fn, stmt, self._unit, self.taken, tiles=TURNS if self._parts else 1, at_end=True
+        )
 
     @property
     def finish(self) -> Finish:
@@ -89,31 +94,97 @@ class MatrixTiles(TileEmitter):
         yield
         code.run("llvm.x86.tilerelease")
 
+    def emit(self, first: Value, end: Value) -> None:
+        if self._parts is None:
+            super().emit(first, end)
+            return
+        code = self.fn.code
+        with code.loop(first, end, TURNS) as start, self.fn.environment.scope():
+            following = code.binary("add nuw nsw", start, integer(TURNS))
+            stop = code.intrinsic("llvm.umin", following, end)
+            with code.loop(0, self._parts) as part:
+                self._add_part(start, stop, part)
+            with self.located(start, stop) as (number, place, at):
+                self._finish.select(code.binary("sub nuw nsw", number, start))
+                if self._rest:
+                    self.pieces(place, lambda rows, columns: self._add_rests(at, rows, columns))
+                self.finish.tile()
+
+    def _add_part(self, start: Value, stop: Value, part: Value | None) -> None:
+        """Add one part of the run to the sums of all tiles from number `start` on."""
+        with self.located(start, stop) as (number, place, at):
+            self._finish.select(self.fn.code.binary("sub nuw nsw", number, start))
+            self.pieces(
+                place,
+                lambda rows, columns: self._multiply(at, place.turn, rows, columns, part),
+            )
+
     def piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
-        early = sum(self._split) - rows if self.taken.whole == 1 else 0
-        halves = range(2 if self._split[0] < rows + early else 1)
-        a, b = start
-        a = moved(self.fn.code, a, -self.row_start(early))
+        self._multiply(start, turn, rows, columns, None)
+        if self._rest:
+            self._add_rests(start, rows, columns)
+
+    def _multiply(
+        self, start: Cursor, turn: Value, rows: int, columns: int, part: Value | None
+    ) -> None:
+        """Put on the stack what whole steps add to the sums, or that part of it."""
+        halves, (a, b) = self._halves(start, rows)
         tiles = -(-columns // COLUMNS)
         for first in range(0, tiles, len(B)):
             group = range(first, min(first + len(B), tiles))
-            self._sums((a, moved(self.fn.code, b, first * LINE)), turn, halves, len(group))
-            for half in halves:
-                for column in group:
-                    place = self._finish.place(half * self._split[0] - early, column * COLUMNS)
-                    number = SUMS[2 * half + column - first]
-                    self._move("llvm.x86.tilestored64", number, place, self.stmt.pack.nr * 4)
-        if self._rest:
-            for half in halves:
-                self._add_rest((a, b), half, half * self._split[0] - early, columns)
+            places = {
+                SUMS[2 * half + column - first]: self._finish.place(
+                    half * self._split[0], column * COLUMNS
+                )
+                for half in halves
+                for column in group
+            }
+            self._begin(places, part)
+            here = (a, moved(self.fn.code, b, first * LINE))
+            self._sums(here, turn, halves, len(group), part)
+            for number, place in places.items():
+                self._move("llvm.x86.tilestored64", number, place, self.stmt.pack.nr * 4)
 
-    def _add_rest(self, start: Cursor, half: int, first: int, columns: int) -> None:
-        """Add to the sums on the stack, from row `first` on, what no step takes of the run."""
+    def _halves(self, start: Cursor, rows: int) -> tuple[range, Cursor]:
+        """The registers of A that `rows` rows need, and where the operands start.
+
+        A tile with fewer rows than others starts early.
+        """
+        early = sum(self._split) - rows if self.taken.whole == 1 else 0
+        halves = range(2 if self._split[0] < rows + early else 1)
+        return halves, (moved(self.fn.code, start[0], -self.row_start(early)), start[1])
+
+    def _begin(self, places: dict[int, Value], part: Value | None) -> None:
+        """Empty sums at the first part of the run, else those put aside after the one before."""
+        code = self.fn.code
+        if part is None:
+            for number in places:
+                self._instruct("llvm.x86.tilezero", number)
+            return
+        empty, aside, done = (code.fresh(stem) for stem in ("empty", "aside", "begun"))
+        code.branch_if(code.compare("icmp eq", part, integer(0)), empty, aside)
+        code.start(empty)
+        self._begin(places, None)
+        code.branch(done)
+        code.start(aside)
+        for number, place in places.items():
+            self._move("llvm.x86.tileloadd64", number, place, self.stmt.pack.nr * 4)
+        code.branch(done)
+        code.start(done)
+
+    def _add_rests(self, start: Cursor, rows: int, columns: int) -> None:
+        """Add to the sums on the stack what no step takes of the run."""
+        halves, cursor = self._halves(start, rows)
+        for half in halves:
+            self._add_rest(cursor, half, columns)
+
+    def _add_rest(self, start: Cursor, half: int, columns: int) -> None:
+        """The same for the rows of one register."""
         code, unit, kr = self.fn.code, self._unit, self.stmt.pack.kr
         streams = self.streams(kr)
         taken = self.stmt.k[-1][1] // self.depth * self.depth // kr
         walk = Walk(
-            axes=tuple(extent for _, extent in self.stmt.k[:-1]),
+            axes=self._axes,
             steps=self._rest // kr,
             streams=streams,
             short=self._rest % kr > 0,
@@ -128,17 +199,21 @@ class MatrixTiles(TileEmitter):
             )
             here = moved(code, moved(code, a, self.row_start(half * self._split[0])), down)
             (sums,) = Sums(unit, kr, (0,), vectors, walk).emit(code, (here, b))
-            place = code.binary("add nsw", row, integer(first))
+            place = code.binary("add nsw", row, integer(half * self._split[0]))
             for vector, total in enumerate(sums):
                 at = self._finish.place(place, vector * unit.lanes)
                 before = code.load(at, unit.sum, unit.lanes)
                 code.store(unit.add(code, before, total), at)
 
-    def _sums(self, start: Cursor, turn: Value, halves: Sequence[int], columns: int) -> None:
-        """The sums of some halves of the rows by one or two registers of columns."""
-        used = [(half, column) for half in halves for column in range(columns)]
-        for half, column in used:
-            self._instruct("llvm.x86.tilezero", SUMS[2 * half + column])
+    def _sums(
+        self,
+        start: Cursor,
+        turn: Value,
+        halves: Sequence[int],
+        columns: int,
+        part: Value | None,
+    ) -> None:
+        """Add products of some halves of the rows by one or two registers of columns."""
         row = self.stride(self.stmt.a, self.stmt.m[-1][0])
 
         def add(at: Cursor, step: int, carried: Carried, *, short: bool) -> Carried:
@@ -156,7 +231,10 @@ class MatrixTiles(TileEmitter):
             return carried
 
         walk, cursor = self.walk(start, turn, sum(self._split))
-        replace(walk, short=False).emit(self.fn.code, cursor, [], add)
+        walk = replace(walk, short=False)
+        if part is not None and self._parts is not None:
+            walk, cursor = walk.part(self.fn.code, cursor, part, self._parts)
+        walk.emit(self.fn.code, cursor, [], add)
 
     def _move(self, name: str, register: int, pointer: Value, stride: int) -> None:
         """Load or store a register whose rows are `stride` bytes apart in memory."""

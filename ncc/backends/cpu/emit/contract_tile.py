@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -60,31 +60,49 @@ class TileEmitter(ABC):
         """What must hold on a core while it computes tiles."""
         yield
 
-    def emit(self, place: Place) -> None:
-        """The tile at `place`."""
+    def emit(self, first: Value, end: Value) -> None:
+        """The tiles of these numbers."""
+        with self.located(first, end) as (_, place, start):
+            self.pieces(place, lambda rows, columns: self.piece(start, place.turn, rows, columns))
+            self.finish.tile()
+
+    @contextmanager
+    def located(self, first: Value, end: Value) -> Iterator[tuple[Value, Place, Cursor]]:
+        """A loop over tiles, the variables of rows and columns bound to the first of each.
+
+        Yields the number of a tile, its place and where its operands start.
+        """
         code, stmt, grid = self.fn.code, self.stmt, self.grid
-        row = code.binary("mul nuw nsw", place.rows, integer(grid.rows.size))
-        column = code.binary("mul nuw nsw", place.panel, integer(stmt.pack.nr))
-        values = (*place.outer, row, *([integer(0)] if self.taken.whole > 1 else []))
         with ExitStack() as stack:
+            number = stack.enter_context(code.loop(first, end))
+            stack.enter_context(self.fn.environment.scope())
+            place = grid.locate(code, number)
+            row = code.binary("mul nuw nsw", place.rows, integer(grid.rows.size))
+            column = code.binary("mul nuw nsw", place.panel, integer(stmt.pack.nr))
+            values = (*place.outer, row, *([integer(0)] if self.taken.whole > 1 else []))
             for (var, _), value in zip(stmt.m, values, strict=True):
                 stack.enter_context(self.fn.bound(var, value))
             stack.enter_context(self.fn.bound(stmt.n, column))
-            start = self._operands(place.panel)
+            yield number, place, self._operands(place.panel)
 
-            def emit_piece(rows: int, columns: int) -> None:
-                with self.fn.environment.scope():
-                    self.piece(start, place.turn, rows * self.taken.whole, columns)
+    def pieces(self, place: Place, emit: Callable[[int, int], None]) -> None:
+        """Code for a tile of every size that occurs: `emit(rows, columns)`."""
 
-            for_each_length(
-                code,
-                grid.rows,
-                place.rows,
-                lambda rows: for_each_length(
-                    code, grid.columns, place.panel, lambda columns: emit_piece(rows, columns)
-                ),
-            )
-            self.finish.tile()
+        def emit_piece(rows: int, columns: int) -> None:
+            with self.fn.environment.scope():
+                emit(rows * self.taken.whole, columns)
+
+        for_each_length(
+            self.fn.code,
+            self.grid.rows,
+            place.rows,
+            lambda rows: for_each_length(
+                self.fn.code,
+                self.grid.columns,
+                place.panel,
+                lambda columns: emit_piece(rows, columns),
+            ),
+        )
 
     def _operands(self, panel: Value) -> Cursor:
         """Where the first elements of A and B are."""

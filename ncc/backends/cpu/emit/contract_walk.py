@@ -53,6 +53,12 @@ class Walk:
         """All steps from `start` on; returns what the last one gave."""
         return self._axis(code, 0, start, carried, add)
 
+    def part(self, code: Code, start: Cursor, part: Value, parts: int) -> tuple[Walk, Cursor]:
+        """One of `parts` equal parts of a run that no loops are around, and where it starts."""
+        steps = self.steps // parts
+        strides = [steps * stream.step for stream in self.streams]
+        return replace(self, steps=steps), _moved(code, start, part, strides)
+
     def _axis(self, code: Code, axis: int, cursor: Cursor, carried: Carried, add: Add) -> Carried:
         """The loops over outer variables from number `axis` on, and the run in them."""
         if axis == len(self.axes):
