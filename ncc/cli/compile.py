@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 import time
@@ -38,6 +39,8 @@ from ncc.neff.reader import open_bundle
 from ncc.options import AutoCast, Options
 
 IMPORT = POINTS[0]
+RARELY = (100_000, 20, 20)
+"""Thresholds of the garbage collector: graphs are much to look at and leave little garbage."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,7 @@ def command(
         _write_graph(job, _only(machines), to)
         return
     begin = time.perf_counter()
+    gc.set_threshold(*RARELY)
     _write_bundle(job, len(machines))
     result = _result(job, time.perf_counter() - begin)
     emit(form, result, lambda: _lines(result))

@@ -71,6 +71,13 @@ class FileSlice:
         raw = np.frombuffer(_mapped(self.file), np.uint8, self.nbytes, self.offset)
         return raw.view(type.dtype.numpy).reshape(type.dims)
 
+    def release(self) -> None:
+        """Let go of the memory that reading has filled; it may be read again."""
+        if self.nbytes:
+            start = self.offset - self.offset % mmap.PAGESIZE
+            end = self.offset + self.nbytes
+            _mapped(self.file).madvise(mmap.MADV_DONTNEED, start, end - start)
+
 
 def _mapped(file: str) -> mmap.mmap:
     """The whole file, mapped read-only, as it is now."""

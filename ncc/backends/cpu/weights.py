@@ -12,6 +12,7 @@ from ncc.backends.cpu.views import Memory, Space, View, dense_strides
 from ncc.ir.fold import constant_array
 from ncc.ir.graph import Builder, Value
 from ncc.ir.ops.transpose import Transpose
+from ncc.ir.ops.weight import Weight
 
 ALIGNMENT = 64
 
@@ -66,6 +67,7 @@ class WeightTable:
             assert array.nbytes == slot.nbytes
             yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
             written = slot.offset + slot.nbytes
+            _release(slot.value)
 
     def _number(self, value: Value) -> int:
         """The same small number for structurally equal expressions."""
@@ -82,3 +84,16 @@ class WeightTable:
             key = (top.node.op, top.index, operands)
             self._known[top] = self._numbers.setdefault(key, len(self._numbers))
         return self._known[value]
+
+
+def _release(value: Value) -> None:
+    """Let go of the files that `value` was computed from."""
+    pending, seen = [value], {value}
+    while pending:
+        node = pending.pop().node
+        assert node is not None
+        if isinstance(node.op, Weight) and node.op.slice is not None:
+            node.op.slice.release()
+        new = [operand for operand in node.operands if operand not in seen]
+        seen.update(new)
+        pending += new

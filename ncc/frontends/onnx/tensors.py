@@ -50,7 +50,7 @@ class Tensors:
             extent = locate(proto, self.file, _stored_bytes(type))
             if type.dtype not in _NIBBLES:
                 return self._mapped(extent, type, name)
-            data = _bytes_of(extent).tobytes()
+            data = _bytes(extent).read(_plain(extent)).tobytes()
             proto = TensorProto(dims=proto.dims, data_type=proto.data_type, raw_data=data)
         return self._decoded(_elements(proto, type, name), type, name)
 
@@ -124,19 +124,24 @@ def _nan_error(name: str) -> NccError:
     )
 
 
-def _bytes_of(extent: Extent) -> npt.NDArray[np.uint8]:
-    """The bytes of `extent`, mapped."""
-    slice = FileSlice(str(extent.file), extent.offset, extent.nbytes, sha256="")
-    return slice.read(TensorType(DType.u8, (extent.nbytes,)))
+def _bytes(extent: Extent) -> FileSlice:
+    """The bytes of `extent`, whatever they are."""
+    return FileSlice(str(extent.file), extent.offset, extent.nbytes, sha256="")
+
+
+def _plain(extent: Extent) -> TensorType:
+    return TensorType(DType.u8, (extent.nbytes,))
 
 
 def _scan(extent: Extent, dtype: DType) -> tuple[str, bool]:
     """The sha256 of the bytes of `extent`, and whether one of its elements is NaN."""
-    data = _bytes_of(extent)
+    file = _bytes(extent)
+    data = file.read(_plain(extent))
     digest, has_nan = hashlib.sha256(), False
     for start in range(0, extent.nbytes, _CHUNK):
         chunk = data[start : start + _CHUNK]
         digest.update(chunk.data)
         if dtype.is_float and not has_nan:
             has_nan = bool(np.isnan(chunk.view(dtype.numpy)).any())
+    file.release()
     return digest.hexdigest(), has_nan
