@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -41,8 +40,7 @@ def with_manifest(good: bytes, encoded: bytes, minor: int = 0) -> bytes:
     digest = hashlib.sha256(encoded).digest()
     uuid = bytearray(digest[:16])
     uuid[6], uuid[8] = uuid[6] & 0x0F | 0x80, uuid[8] & 0x3F | 0x80
-    header = replace(
-        headers.unpack(good[:HEADER_SIZE], len(good)),
+    header = headers.unpack(good[:HEADER_SIZE], len(good))._replace(
         minor=minor,
         file_size=data_start(len(encoded)) + len(good) - start,
         manifest_size=len(encoded),

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,10 +132,9 @@ def with_segment_cores(made: Manifest, cores: int) -> Manifest:
     """`made` with the most cores that its segments use."""
     (variant,) = made.variants
     (program,) = variant.programs
-    segments = tuple(replace(segment, cores=cores) for segment in program.segments)
-    return replace(
-        made, variants=(replace(variant, programs=(replace(program, segments=segments),)),)
-    )
+    segments = tuple(segment._replace(cores=cores) for segment in program.segments)
+    limited = variant._replace(programs=(program._replace(segments=segments),))
+    return made._replace(variants=(limited,))
 
 
 def worker_states() -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +59,7 @@ def bundle(
     """A model from x, value 0, to y, the last value."""
     last = len(values) - 1
     made = Program({}, tuple(values), (0,), (last,), tuple(segments), 4 * SIZE)
-    output = replace(OUTPUT, dtype=values[last].dtype, shape=values[last].shape or (1, "?"))
+    output = OUTPUT._replace(dtype=values[last].dtype, shape=values[last].shape or (1, "?"))
     write(path, with_programs((made,), (INPUT,), (output,)), [*sources(), graph])
     return path
 
@@ -106,10 +105,10 @@ def test_a_result_that_is_a_view_becomes_an_array_of_its_own(tmp_path: Path) -> 
 
 WRONG_RESULTS = {
     "shape": (
-        replace(VECTOR, shape=(SIZE - 1,)),
+        VECTOR._replace(shape=(SIZE - 1,)),
         "gives float32[1000], the manifest says f32[999]",
     ),
-    "dtype": (replace(VECTOR, dtype="f64"), "gives float32[1000], the manifest says f64[1000]"),
+    "dtype": (VECTOR._replace(dtype="f64"), "gives float32[1000], the manifest says f64[1000]"),
 }
 
 

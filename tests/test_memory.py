@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,11 +54,11 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = manifest()
     (variant,) = made.variants
     (program,) = variant.programs
-    roomy = replace(variant, programs=(replace(program, arena_bytes=ARENA_BYTES),))
+    roomy = variant._replace(programs=(program._replace(arena_bytes=ARENA_BYTES),))
     code, _, debug = sources()
     weights = WEIGHTS.tobytes() + bytes(WEIGHTS_BYTES - WEIGHTS.nbytes)
     write(
-        path, replace(made, variants=(roomy,)), [code, source("weights", "weights", weights), debug]
+        path, made._replace(variants=(roomy,)), [code, source("weights", "weights", weights), debug]
     )
     return path
 

@@ -8,7 +8,6 @@ import resource
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,7 +173,7 @@ def test_types_that_numpy_lacks_are_those_of_ml_dtypes_or_bits(loaded: Loaded) -
 
 def test_outputs_share_no_memory(loaded: Loaded) -> None:
     """Outputs 0 to 3: the input, what the code made, that again, a weight."""
-    values = (VECTOR, VECTOR, replace(VECTOR, offset=0))
+    values = (VECTOR, VECTOR, VECTOR._replace(offset=0))
     made = Program({}, values, (0,), (0, 1, 1, 2), (call("product", (0,), (1,)),), 4 * SIZE)
     specs = [TensorSpec(name, "f32", (SIZE,)) for name in "xabcd"]
     outputs = loaded(with_programs((made,), (specs[0],), tuple(specs[1:])))(X)
@@ -208,8 +207,8 @@ def test_the_program_is_chosen_by_shape(loaded: Loaded) -> None:
 def two_variants() -> Manifest:
     """One that needs more than any CPU has, then one that needs what this one has."""
     plain = manifest().variants[0]
-    fancy = replace(plain, target=f"{plain.target}-v9", features=(*FEATURES, "warp", "tea"))
-    return replace(manifest(), variants=(fancy, plain))
+    fancy = plain._replace(target=f"{plain.target}-v9", features=(*FEATURES, "warp", "tea"))
+    return manifest()._replace(variants=(fancy, plain))
 
 
 def test_the_first_variant_that_fits_is_taken(loaded: Loaded) -> None:
@@ -359,7 +358,7 @@ def memory_limit(spare: int) -> Iterator[None]:
 
 
 def test_an_arena_that_does_not_fit_is_a_resource_error(loaded: Loaded) -> None:
-    huge = replace(nothing("f32", (4,)).variants[0].programs[0], arena_bytes=1 << 36)
+    huge = nothing("f32", (4,)).variants[0].programs[0]._replace(arena_bytes=1 << 36)
     specs = nothing("f32", (4,))
     model = loaded(with_programs((huge,), specs.inputs, specs.outputs))
     with (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import msgpack
@@ -96,7 +95,7 @@ def test_bf16_is_bits_without_ml_dtypes(packages: Path, tmp_path: Path) -> None:
     value = ValueSpec("bf16", (4,))
     made = Program({}, (value, value), (0,), (1,), (call("nothing", (0,), (1,)),), 0)
     x = TensorSpec("x", "bf16", (4,))
-    write(tmp_path / "bf16.neff", with_programs((made,), (x,), (replace(x, name="y"),)), sources())
+    write(tmp_path / "bf16.neff", with_programs((made,), (x,), (x._replace(name="y"),)), sources())
     run_alone(BITS, packages, tmp_path / "bf16.neff")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -205,8 +204,8 @@ def with_programs(
 ) -> Manifest:
     """A manifest with other programs and another interface."""
     base = manifest()
-    variant = replace(base.variants[0], programs=programs)
-    return replace(base, variants=(variant,), inputs=inputs, outputs=outputs)
+    variant = base.variants[0]._replace(programs=programs)
+    return base._replace(variants=(variant,), inputs=inputs, outputs=outputs)
 
 
 def save(path: Path, kernel: str = "product") -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -103,7 +102,7 @@ def _listing(kernel: Kernel, loops: Loops, code: bytes, target: Target) -> dict[
     start = kernel.offset - made.function.offset
     held = code[start : start + len(made.data)] if start >= 0 else b""
     return {
-        **asdict(kernel),
+        **kernel._asdict(),
         "loops": to_text(loops),
         "assembly": made.assembly,
         "as_in_bundle": held == made.data and kernel.nbytes == made.function.size,

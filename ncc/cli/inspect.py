@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -35,8 +34,8 @@ def _described(bundle: Bundle) -> dict[str, Any]:
         "bundle": bundle.path,
         "format": f"{MAJOR}.{bundle.header.minor}",
         **figures(bundle),
-        "inputs": [asdict(spec) for spec in manifest.inputs],
-        "outputs": [asdict(spec) for spec in manifest.outputs],
+        "inputs": [spec._asdict() for spec in manifest.inputs],
+        "outputs": [spec._asdict() for spec in manifest.outputs],
         "variants": [_variant(variant) for variant in manifest.variants],
         "sections": [
             {
@@ -67,7 +66,7 @@ def _variant(variant: Variant) -> dict[str, Any]:
             }
             for program in variant.programs
         ],
-        "kernels": [asdict(kernel) for kernel in variant.kernels],
+        "kernels": [kernel._asdict() for kernel in variant.kernels],
     }
 
 

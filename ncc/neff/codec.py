@@ -1,13 +1,12 @@
-"""Dataclasses of `format` to canonical msgpack and back.
+"""Named tuples of `format` to canonical msgpack and back.
 
 Canonical: the shortest msgpack encoding of each value, map keys in ascending order, each once.
-Decoders are made from the annotations of the dataclasses, so a field is declared in one place.
+Decoders are made from the annotations of the named tuples, so a field is declared in one place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -22,7 +21,7 @@ SCALARS = (NoneType, bool, int, float, str, bytes)
 
 
 def encode(value: object) -> bytes:
-    """The canonical bytes of a dataclass of `format`, or of plain data."""
+    """The canonical bytes of a named tuple of `format`, or of plain data."""
     packed: bytes = msgpack.packb(_canonical(value, 0))
     return packed
 
@@ -53,8 +52,8 @@ def _canonical(value: object, depth: int) -> object:
     if isinstance(value, SCALARS):
         return value
     require(depth <= MAX_DEPTH, f"the manifest is nested deeper than {MAX_DEPTH}")
-    if is_dataclass(value):
-        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, dict):
         require(all(isinstance(key, str) for key in value), "a key in the manifest is not text")
         return {key: _canonical(value[key], depth + 1) for key in sorted(value)}
@@ -79,7 +78,7 @@ Decoder = Callable[[Any], Any]
 @cache
 def _decoder(hint: Any, newer: bool) -> Decoder:
     """A function from raw msgpack data to a value of type `hint`."""
-    if is_dataclass(hint):
+    if hasattr(hint, "_fields"):
         return _struct(hint, newer)
     origin, args = get_origin(hint), get_args(hint)
     if origin is UnionType:

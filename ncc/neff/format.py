@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from enum import IntFlag
 from typing import NamedTuple
 
@@ -98,8 +97,7 @@ MAX_ARENA = 1 << 42
 MAX_CORES = 1 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
+class TensorSpec(NamedTuple):
     """An input or output as the user sees it; a size is a number, a symbol's text, or `?`."""
 
     name: str
@@ -110,8 +108,7 @@ class TensorSpec:
         return f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
-@dataclass(frozen=True, slots=True)
-class ValueSpec:
+class ValueSpec(NamedTuple):
     """A tensor that segments exchange; shape None means that its size is known only at run time.
 
     A weight that a segment takes as an input has its `offset` in the variant's weights section.
@@ -122,8 +119,7 @@ class ValueSpec:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A step of a program: kind `device` calls code, kind `host` interprets a graph.
 
     `entry` is an offset in the variant's code (device), `graph` the name of a section (host);
@@ -142,8 +138,7 @@ class Segment:
     marks: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """The model for one binding of its symbols: values, and segments that run in order."""
 
     dims: dict[str, int]
@@ -154,8 +149,7 @@ class Program:
     arena_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(NamedTuple):
     """A function in a code image: where it is, what a run costs, and the source nodes it does.
 
     `limit` names the yardstick of its arithmetic.
@@ -171,8 +165,7 @@ class Kernel:
     limit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Yardstick:
+class Yardstick(NamedTuple):
     """A function in a code image that does `work` as fast as the machine can, and nothing else."""
 
     name: str
@@ -180,8 +173,7 @@ class Yardstick:
     work: int
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(NamedTuple):
     """The programs compiled for one target; `features` are the CPU flags that it needs.
 
     `serve` and `run` are offsets in the code: what a worker thread runs, and what calls entries.
@@ -198,8 +190,7 @@ class Variant:
     yardsticks: tuple[Yardstick, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A row of the section table; `offset` counts from the start of the data area.
 
     `digest` is that of `ncc.neff.digest`.
@@ -213,8 +204,7 @@ class Section:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What a bundle holds. Variants are listed best first; `cores` is the least that it needs."""
 
     producer: str
@@ -223,13 +213,12 @@ class Manifest:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     variants: tuple[Variant, ...]
-    report: dict[str, object] = field(default_factory=dict)
+    report: dict[str, object]
     cores: int = 1
     sections: tuple[Section, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The fields of the header that vary."""
 
     minor: int
@@ -258,7 +247,7 @@ def place(sections: Iterable[Section]) -> tuple[Section, ...]:
     for section in sections:
         alignment = ALIGNMENTS[section.kind]
         offset = round_up(end, alignment)
-        placed.append(replace(section, offset=offset, alignment=alignment))
+        placed.append(section._replace(offset=offset, alignment=alignment))
         end = offset + section.size
     return tuple(placed)
 

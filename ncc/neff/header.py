@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
 from hashlib import sha256
 
 from ncc.neff.errors import damaged, incompatible, require
@@ -64,7 +63,7 @@ def features(manifest: Manifest) -> Feature:
 
 def pack(header: Header) -> bytes:
     """The 1024 bytes of a header."""
-    values = CONSTANT | asdict(header) | {"name": header.name.encode()}
+    values = CONSTANT | header._asdict() | {"name": header.name.encode()}
     packed = HEADER.pack(*(values[field.name] for field in HEADER_FIELDS))[:HEADER_HASHED]
     return packed + sha256(packed).digest()
 
@@ -93,7 +92,7 @@ def _header(values: dict[str, object]) -> Header:
         values["name"] = name.rstrip(b"\0").decode()
     except UnicodeDecodeError:
         raise damaged("the name in the header is not UTF-8") from None
-    return Header(**{field.name: values[field.name] for field in fields(Header)})  # type: ignore[arg-type]  # types follow from the struct codes
+    return Header(**{name: values[name] for name in Header._fields})  # type: ignore[arg-type]  # types follow from the struct codes
 
 
 def _check_known(major: int, features: int) -> None:

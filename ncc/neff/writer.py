@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -43,7 +43,7 @@ def write(
     The same arguments give the same bytes. NccError as of `atomic.replace_file`.
     """
     table = place(Section(s.name, s.kind, 0, s.nbytes, 0, UNKNOWN) for s in sources)
-    manifest = replace(manifest, sections=table)
+    manifest = manifest._replace(sections=table)
     replace_file(
         Path(path), partial(_fill, manifest, sources), partial(_check, trial or (lambda _: None))
     )
@@ -54,7 +54,7 @@ def _fill(manifest: Manifest, sources: Sequence[Source], file: BinaryIO) -> None
     start = data_start(size)
     pairs = zip(manifest.sections, sources, strict=True)
     written = tuple(_stream(file, start, section, source) for section, source in pairs)
-    manifest = replace(manifest, sections=written)
+    manifest = manifest._replace(sections=written)
     encoded = encode(manifest)
     assert len(encoded) == size, "the manifest's size depends on a digest"
     file.seek(0)
@@ -71,7 +71,7 @@ def _stream(file: BinaryIO, start: int, section: Section, source: Source) -> Sec
         digest.update(chunk)
         size += file.write(chunk)
     assert size == source.nbytes, f"section '{source.name}' gave {size} of {source.nbytes} bytes"
-    return replace(section, digest=digest.digest())
+    return section._replace(digest=digest.digest())
 
 
 def _check(trial: Callable[[Path], None], written: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,7 @@ def tiny(folder: Path, change: Callable[[Manifest], Manifest] = lambda made: mad
 
 
 def for_another_cpu(made: Manifest) -> Manifest:
-    return replace(made, variants=(replace(made.variants[0], features=("warp",)),))
+    return made._replace(variants=(made.variants[0]._replace(features=("warp",)),))
 
 
 # inspect
@@ -104,7 +103,7 @@ def test_inspect_says_why_this_machine_cannot_run_a_bundle(tmp_path: Path) -> No
 
 
 def test_names_cannot_command_the_terminal(tmp_path: Path) -> None:
-    path = tiny(tmp_path, lambda made: replace(made, source="\x1b[2J\n\x07"))
+    path = tiny(tmp_path, lambda made: made._replace(source="\x1b[2J\n\x07"))
     assert "\\x1b[2J\\n\\x07" in ncc("inspect", path).out
 
 
