@@ -16,7 +16,7 @@ from ncc.backends.cpu.driver import Arg, Call, Space, marks
 from ncc.backends.cpu.elf import Object, Relocation, Section, Symbol, read_object
 from ncc.backends.cpu.emit.yardstick import yardsticks
 from ncc.backends.cpu.image import Extent, place
-from ncc.backends.cpu.llvm import compile_text
+from ncc.backends.cpu.llvm import assembly, compile_text
 from ncc.backends.cpu.loops import Kernel
 from ncc.backends.cpu.looptext.parser import parse
 from ncc.backends.cpu.target import TARGETS, Target
@@ -225,3 +225,11 @@ def test_a_long_entry_is_made_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = np.arange(96, dtype=np.float32), np.zeros(100, np.float32)
     assert timed(code, x, y, 2).all()
     assert np.array_equal(y[4:], (x[::-1] + STEPS + 1) * 1.5)
+
+
+@pytest.mark.parametrize(
+    ("target", "instruction"), [("x86-64-v3", "rdtsc"), ("aarch64", "CNTVCT_EL0")]
+)
+def test_the_clock_is_one_that_any_process_may_read(target: str, instruction: str) -> None:
+    text = driver.emit_entries([()], [], TARGETS[target])
+    assert instruction in assembly(text, TARGETS[target])
