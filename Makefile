@@ -53,6 +53,10 @@ bench-quick: $(READY_BENCH) $(NETWORKS)/made
 bench-kernels: $(READY) $(NETWORKS)/made
 	$(BIN)/python bench/kernels.py
 
+# Beside IREE's compiler, where the extra `iree` is installed.
+bench-compilers: $(READY) $(NETWORKS)/made
+	$(BIN)/python bench/compilers.py
+
 # Needs 10 GB of disk for a while.
 bench-scale: $(READY)
 	$(BIN)/python bench/scale.py
