@@ -11,8 +11,8 @@ COMPILE_LOCK := uv pip compile pyproject.toml --python-version 3.11 \
     --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-annotate \
     --no-emit-index-url --quiet
 
-.PHONY: demo test test-networks lint check format bless bench bench-quick bench-kernels bench-scale \
-    networks size lock clean
+.PHONY: demo test test-networks lint check format bless bench bench-quick bench-kernels \
+    bench-compilers bench-scale networks size lock clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
