@@ -43,6 +43,7 @@ networks: $(NETWORKS)/made
 # Half an hour on a quiet machine; tables to stdout, every time to the JSON file.
 bench: $(READY_BENCH) $(NETWORKS)/made
 	$(BIN)/python bench/peers.py --json build/bench.json
+	$(BIN)/python bench/peers.py resnet50 bert-base --batch 8 32 --json build/bench-batch.json
 
 # Less than two minutes, and only as good as that.
 bench-quick: $(READY_BENCH) $(NETWORKS)/made

@@ -44,7 +44,7 @@ class Effort:
     and runs of a turn.
     """
 
-    starts: int = 5
+    starts: int = 3
     rounds: int = 7
-    seconds: float = 0.5
+    seconds: float = 0.3
     runs: int = 3

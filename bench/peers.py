@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cases
@@ -75,16 +76,17 @@ def chosen(arguments: argparse.Namespace) -> Iterator[Case]:
 def timed(
     case: Case, engines: Sequence[str], cores: Sequence[int], effort: Effort
 ) -> Iterator[Row]:
-    """One row for each number of cores."""
+    """One row for each number of cores; starts are measured on the first."""
     built, failed = bundles(case, engines)
     files = {name: str(bundle.path) for name, bundle in built.items()}
     running = [name for name in engines if name not in failed]
-    for count in cores:
+    for number, count in enumerate(cores):
         jobs = [
             Job(name, files.get(name, str(case.model)), case.dims, case.inputs, count)
             for name in running
         ]
-        yield Row(case.name, case.group, count, {**compete(jobs, effort), **failed}, built)
+        results = compete(jobs, effort if number == 0 else replace(effort, starts=1))
+        yield Row(case.name, case.group, count, {**results, **failed}, built)
 
 
 def bundles(case: Case, engines: Sequence[str]) -> tuple[dict[str, Built], dict[str, Result]]:
