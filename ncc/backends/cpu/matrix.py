@@ -37,14 +37,14 @@ def matrix_depth(run: int) -> int | None:
     return min([*whole, *cut], key=cost, default=None)
 
 
-def run_parts(steps: int, row_tiles: int) -> int | None:
+def run_parts(steps: int, tiles: int) -> int | None:
     """Into how many parts to cut sums of `steps` steps along the run.
 
-    While tiles of several rows take turns with one part of a panel, it stays in the first-level
-    cache. None where all of it does, where tiles are few, or where no equal parts are long
-    enough for what it takes to put sums aside between them.
+    While `tiles` take turns with one part of a panel, it stays in the first-level cache. None
+    where all of it does, where tiles are few, or where no equal parts are long enough for what
+    it takes to put sums aside between them.
     """
-    if steps <= PART_STEPS or row_tiles < TURNS:
+    if steps <= PART_STEPS or tiles < TURNS:
         return None
     fewest = -(-steps // PART_STEPS)
     fitting = range(fewest, steps // LEAST_PART_STEPS + 1)

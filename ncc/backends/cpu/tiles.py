@@ -38,6 +38,8 @@ L2_BYTES = 768 * 1024
 """Three quarters of what a core has to itself; the rest is for results on their way out."""
 PANEL_L2_WEIGHT = 1 / 8
 """Cost of a byte from the second-level cache, where one from beyond it costs 1."""
+SCATTER = 1 / 4
+"""What a byte costs more that is met a panel at a time: no hardware looks ahead so."""
 
 MIN_CHAINS = 8
 """Independent sums that keep two product units of latency 4 busy."""
@@ -191,11 +193,14 @@ def partial_sums(height: int, vectors: int, steps: int) -> int:
     return parts
 
 
-def block_tiles(row_tiles: int, panels: int, a_bytes: int, panel_bytes: int) -> int:
+def block_tiles(
+    row_tiles: int, panels: int, a_bytes: int, panel_bytes: int, body_bytes: int = 0
+) -> int:
     """How many row tiles to multiply by one panel of B before the next panel is taken.
 
-    All of them reads B once and A once a panel; one of them reads A once and B once a tile.
-    `a_bytes` are those of all of A, `panel_bytes` those of one panel of B.
+    All of them reads B once and A once a panel; one of them reads A once and B once a tile, and
+    meets what the body reads and writes in order. `a_bytes` are those of all of A, `panel_bytes`
+    those of one panel of B, `body_bytes` those of what the body reads and writes.
     """
     tile_bytes = a_bytes / row_tiles
 
@@ -203,8 +208,10 @@ def block_tiles(row_tiles: int, panels: int, a_bytes: int, panel_bytes: int) -> 
         blocks = -(-row_tiles // block)
         held = block * tile_bytes
         b_stays = blocks == 1 or panels * panel_bytes + held <= L2_BYTES
-        far = panels * panel_bytes * (1 if b_stays else blocks)
+        far = float(panels * panel_bytes * (1 if b_stays else blocks))
         far += a_bytes * (1 if held + panel_bytes <= L2_BYTES else panels)
+        if block > 1 and panels > 1 and body_bytes > L2_BYTES:
+            far += SCATTER * body_bytes
         near = 0.0 if block > 1 and panel_bytes <= L1_BYTES else row_tiles * panel_bytes
         near += 0.0 if block == 1 and tile_bytes <= L1_BYTES else a_bytes
         return far + PANEL_L2_WEIGHT * panels * near, -block

@@ -70,7 +70,7 @@ def test_long_runs_are_taken_in_parts_for_several_tiles(depth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "row_tiles", "parts"),
+    ("steps", "tiles", "parts"),
     [
         pytest.param(24, 4, 2, id="half a panel at a time"),
         pytest.param(96, 7, 6, id="more parts"),
@@ -79,8 +79,8 @@ def test_long_runs_are_taken_in_parts_for_several_tiles(depth: int) -> None:
         pytest.param(37, 9, None, id="no equal parts"),
     ],
 )
-def test_parts_of_a_run_stay_in_the_cache(steps: int, row_tiles: int, parts: int | None) -> None:
-    assert run_parts(steps, row_tiles) == parts
+def test_parts_of_a_run_stay_in_the_cache(steps: int, tiles: int, parts: int | None) -> None:
+    assert run_parts(steps, tiles) == parts
 
 
 @runs

@@ -81,3 +81,8 @@ def test_rows_that_do_not_stay_in_cache_are_taken_in_blocks_that_do() -> None:
 
 def test_weights_beyond_the_cache_are_read_once() -> None:
     assert block_tiles(7, 16, a_bytes=100352, panel_bytes=589824) == 7
+
+
+@pytest.mark.parametrize(("body_bytes", "block"), [(L2_BYTES, 98), (4 * L2_BYTES, 1)])
+def test_results_beyond_the_cache_are_met_in_order(body_bytes: int, block: int) -> None:
+    assert block_tiles(98, 8, a_bytes=401408, panel_bytes=4096, body_bytes=body_bytes) == block

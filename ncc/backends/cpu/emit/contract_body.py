@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ncc.backends.cpu import vecmath
 from ncc.backends.cpu.emit.code import Value, integer
-from ncc.backends.cpu.loops import Apply, Const, Contract, Expr
+from ncc.backends.cpu.loops import Apply, Const, Contract, Expr, Load, Store
 from ncc.backends.cpu.tiles import RowCut
 from ncc.backends.cpu.uses import changes, operands, postorder
 from ncc.ir.types import DType
@@ -66,6 +66,14 @@ class Body:
 def length(stmt: Contract) -> int:
     """Instructions of the body, roughly: functions are taken as what they expand to."""
     return sum(1 for _ in _computed(stmt))
+
+
+def body_bytes(stmt: Contract) -> int:
+    """Size of the buffers that the body reads and writes."""
+    exprs = postorder(root for inner in stmt.body for root in operands(inner))
+    read = {expr.buffer for expr in exprs if isinstance(expr, Load)}
+    written = {inner.buffer for inner in stmt.body if isinstance(inner, Store)}
+    return sum(buffer.size * buffer.dtype.itemsize for buffer in read | written)
 
 
 def _values(stmt: Contract) -> Iterator[Expr]:

@@ -71,7 +71,7 @@ class MatrixTiles(TileEmitter):
         self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
         *outer, (_, run) = stmt.k
         self._axes = tuple(extent for _, extent in outer)
-        self._parts = None if outer else run_parts(run // depth, self.grid.row_tiles)
+        self._parts = None if outer else run_parts(run // depth, self.grid.block)
         self._finish = OnStack(
             fn, stmt, self._unit, self.taken, tiles=TURNS if self._parts else 1, at_end=True
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ncc.backends.cpu.affine import Window, slope
 from ncc.backends.cpu.emit.code import Value, integer
 from ncc.backends.cpu.emit.contract_ahead import Ahead, panels_ahead, rows_ahead
+from ncc.backends.cpu.emit.contract_body import body_bytes
 from ncc.backends.cpu.emit.contract_finish import Finish
 from ncc.backends.cpu.emit.contract_grid import Grid, Place, for_each_length
 from ncc.backends.cpu.emit.contract_walk import Cursor, Stream, Walk, moved
@@ -43,7 +44,9 @@ class TileEmitter(ABC):
         self._a_bytes = stmt.a.buffer.size * self.itemsize
         outer = tuple(extent for _, extent in stmt.m)[: -1 if taken.whole == 1 else -2]
         grid = Grid(outer, taken.pieces, Pieces(stmt.columns, stmt.pack.nr))
-        block = block_tiles(grid.row_tiles, grid.columns.count, self._a_bytes, self._panel_bytes)
+        block = block_tiles(
+            grid.row_tiles, grid.columns.count, self._a_bytes, self._panel_bytes, body_bytes(stmt)
+        )
         self.grid = replace(grid, block=block)
 
     @property
