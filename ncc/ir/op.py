@@ -147,13 +147,14 @@ class Elementwise(Op):
         """Refuse operand types that the formula does not take."""
         first = operands[0]
         for index, other in enumerate(operands):
-            require(
-                other.dtype is first.dtype,
-                f"{self.name} needs operands of one element type, not {first} and {other}",
-                hint="cast one of them first",
-                operand=index,
-                label=f"is {other.dtype.value}, needs {first.dtype.value}",
-            )
+            if other.dtype is not first.dtype:
+                raise NccError(
+                    "shape",
+                    f"{self.name} needs operands of one element type, not {first} and {other}",
+                    hint="cast one of them first",
+                    operand=index,
+                    label=f"is {other.dtype.value}, needs {first.dtype.value}",
+                )
 
     def infer(self, *operands: Any) -> TensorType:
         self.check(*operands)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ncc.backends.artifact import Artifact, KernelReport, SegmentReport, YardstickReport
@@ -42,16 +42,8 @@ def compile_segments(
     held = tuple(table.memory(value).where for value in constants)
     sequences = [lower(segment, target, table) for segment in segments]
     plans = [plan(calls) for calls in sequences]
-    texts: dict[str, Kernel] = {}
-    numbers: dict[str, int] = {}
-    numbered: list[list[int]] = []
-    for calls in sequences:
-        found = []
-        for call in calls:
-            text = to_text(call.kernel)
-            texts.setdefault(text, call.kernel)
-            found.append(numbers.setdefault(text, len(numbers)))
-        numbered.append(found)
+    texts, number = _distinct(call.kernel for calls in sequences for call in calls)
+    numbered = [[number[call.kernel] for call in calls] for calls in sequences]
     compiled = compile_kernels(list(texts.values()), target)
     entries = [_entry(calls, found) for calls, found in zip(sequences, numbered, strict=True)]
     measures = yardsticks(texts.values(), target)
@@ -87,6 +79,19 @@ def compile_segments(
         ),
         calls=len(flat),
     )
+
+
+def _distinct(kernels: Iterable[Kernel]) -> tuple[dict[str, Kernel], dict[Kernel, int]]:
+    """One kernel for each text, and the number of the text of each kernel."""
+    texts: dict[str, Kernel] = {}
+    numbers: dict[str, int] = {}
+    found: dict[Kernel, int] = {}
+    for kernel in kernels:
+        if kernel not in found:
+            text = to_text(kernel)
+            texts.setdefault(text, kernel)
+            found[kernel] = numbers.setdefault(text, len(numbers))
+    return texts, found
 
 
 def _entry(calls: Sequence[Call], numbers: Sequence[int]) -> list[driver.Call]:

@@ -21,6 +21,13 @@ class Pointer:
     writes: bool
 
 
+def pointer_to(view: View, role: Role, after: int = 0) -> Pointer:
+    """What `view` reaches, and `after` more elements."""
+    size = view.dtype.itemsize
+    writes = role is Role.output
+    return Pointer(view.memory, view.low * size, (view.span + after) * size, writes)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One execution of a kernel, with the source nodes that it computes and their arithmetic."""
@@ -45,12 +52,9 @@ class KernelBuilder:
 
         It holds `after` more elements than the view reaches.
         """
-        span = view.span + after
-        buffer = Buffer(f"p{len(self.params)}", view.dtype, span, role)
-        size = view.dtype.itemsize
-        pointer = Pointer(view.memory, view.low * size, span * size, writes=role is Role.output)
+        buffer = Buffer(f"p{len(self.params)}", view.dtype, view.span + after, role)
         self.params.append(buffer)
-        self.pointers.append(pointer)
+        self.pointers.append(pointer_to(view, role, after))
         return buffer, view.offset - view.low
 
     def allocate(self, dtype: DType, size: int) -> Buffer:

@@ -14,7 +14,7 @@ from ncc.backends.cpu.emit.waiting import futex_object
 from ncc.backends.cpu.emit.yardstick import FUNCTION as YARDSTICK
 from ncc.backends.cpu.emit.yardstick import Yardstick
 from ncc.backends.cpu.image import Extent, place
-from ncc.backends.cpu.llvm import assembly, compile_text
+from ncc.backends.cpu.llvm import assembly, compile_calls, compile_text
 from ncc.backends.cpu.loop_verify import verify_kernel
 from ncc.backends.cpu.loops import Kernel
 from ncc.backends.cpu.target import Target
@@ -90,7 +90,7 @@ def link(
     """One position-independent image; calls number kernels as `compile_kernels` had them."""
     prefixes = [f"{i}." for i in range(len(compiled.objects))]
     functions = [f"{prefixes[i]}{_FUNCTION}" for i in compiled.index]
-    driver = read_object(compile_text(emit_entries(entries, functions, target), target))
+    driver = read_object(compile_calls(emit_entries(entries, functions, target), target))
     kernels = zip(prefixes, compiled.objects, strict=True)
     scales = [
         (f"{measure.name}.", read_object(compile_text(measure.text, target)))

@@ -26,6 +26,7 @@ from ncc.backends.cpu.products import (
     product_call,
     spare_channels,
 )
+from ncc.backends.cpu.repeats import Repeats
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides
 from ncc.backends.cpu.weights import WeightTable
@@ -56,6 +57,7 @@ class _Lowering:
         self.constant = constant_values(graph)
         self.layout: Layout = assign(graph, self.constant, target)
         self.calls: list[Call] = []
+        self.repeats = Repeats()
         self.views: dict[Value, View] = {}
         self.results = [
             _io_view(value, len(graph.inputs) + index) for index, value in enumerate(graph.outputs)
@@ -141,7 +143,21 @@ class _Lowering:
             return
         value = Value(TensorType(source.dtype, source.shape))
         body = Graph("copy", [value], [], [value])
-        self.calls.append(nest(body, [source], [into], self.target, locs, zeros=zeros))
+        self._nest(body, [source], [into], locs, 0, zeros)
+
+    def _nest(
+        self,
+        body: Graph,
+        inputs: Sequence[View],
+        outputs: Sequence[View],
+        locs: Locs,
+        flops: int,
+        zeros: int,
+    ) -> None:
+        def make() -> Call:
+            return nest(body, inputs, outputs, self.target, locs, flops, zeros=zeros)
+
+        self.calls.append(self.repeats.call(body, inputs, outputs, zeros, locs, flops, make))
 
     def _border(
         self, whole: View, low: Sequence[int], high: Sequence[int], value: float, locs: Locs
@@ -188,9 +204,7 @@ class _Lowering:
         if root is None or is_depthwise(root):
             inputs = [self._nest_input(node, value, root) for value in node.operands]
             outputs = [self._storage(value) for value in node.results]
-            locs, flops, zeros = node.locs, _flops(node), self._zeros(node)
-            call = nest(op.body, inputs, outputs, self.target, locs, flops, zeros=zeros)
-            self.calls.append(call)
+            self._nest(op.body, inputs, outputs, node.locs, _flops(node), self._zeros(node))
         else:
             self._product(node, op, root)
 
