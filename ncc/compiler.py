@@ -31,6 +31,7 @@ from ncc.passes.fuse import constant_values
 from ncc.passes.narrow_storage import narrow_storage
 from ncc.passes.order import order
 from ncc.passes.place import place
+from ncc.passes.sensitive import sensitive
 from ncc.passes.specs import BOUND, on_device
 from ncc.passes.widen_f16 import widen_f16
 from ncc.passes.widen_late import widen_late
@@ -49,7 +50,8 @@ def precision(graph: Graph, options: Options, target: Target) -> Graph:
     graph = widen_f16(graph)
     mode = Mode(precision_mode(options, target).value)
     to = DType(options.auto_cast_type)
-    graph = autocast(graph, mode=mode, to=to, keep_fp32=options.keep_fp32)
+    keep = options.keep_fp32
+    graph = autocast(graph, mode=mode, to=to, keep_fp32=keep, spare=sensitive)
     return cse(canonicalize(narrow_storage(widen_late(cse(graph)))))
 
 

@@ -6,7 +6,8 @@ becomes, with mode = matmult and to = bf16
     %1 = cast(%w) {to = bf16} : bf16[4, 2]
     %2 = matmul(%0, %1) {result = f32} : f32[8, 2]
 
-and with mode = all every f32 tensor is bf16 but the inputs and outputs of the graph, and statistics
+Filters of one channel each keep their digits: no narrow product computes their few terms. With
+mode = all every f32 tensor is bf16 but the inputs and outputs of the graph, and statistics
 (see `rounded`). Arithmetic inside an op is f32 in either mode; an einsum counts as the products
 that it is made of. The casts say all of it: the interpreter on the result is the reference for
 every backend.
@@ -16,11 +17,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from enum import Enum
 
 from ncc.diagnostics import ExitCode, NccError
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.cast import Cast
+from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.einsum import Einsum
 from ncc.ir.types import DType
 from ncc.passes import graph_pass
@@ -41,19 +44,25 @@ class Mode(Enum):
 
 @graph_pass
 def autocast(
-    graph: Graph, *, mode: Mode = Mode.matmult, to: DType = DType.bf16, keep_fp32: str = ""
+    graph: Graph,
+    *,
+    mode: Mode = Mode.matmult,
+    to: DType = DType.bf16,
+    keep_fp32: str = "",
+    spare: Callable[[Graph], frozenset[Node]] = lambda graph: frozenset(),
 ) -> Graph:
     """`graph` with explicit casts to `to`.
 
     Nodes that come from a node of the model whose name has a match of the expression `keep_fp32`
-    work on f32.
+    work on f32, and with matmult those that `spare` gives. The filters of a depthwise convolution
+    are not rounded with matmult: it has no sums that dot products could make.
     """
     keep = _kept(keep_fp32)
     if mode is Mode.none:
         return graph
     graph = decompose(graph, takes=lambda node: not isinstance(node.op, Einsum))
     if mode is Mode.matmult:
-        return _round_products(graph, to, keep)
+        return _round_products(graph, to, keep, spare(graph))
     return rounded(graph, to, keep)
 
 
@@ -67,14 +76,22 @@ def _kept(expression: str) -> Keep:
     return lambda node: bool(expression) and any(pattern.search(loc.node) for loc in node.locs)
 
 
-def _round_products(graph: Graph, to: DType, keep: Keep) -> Graph:
+def _round_products(graph: Graph, to: DType, keep: Keep, spared: frozenset[Node]) -> Graph:
+    originals = iter(graph.nodes)
+
     def visit(build: Builder, node: Node) -> Value | None:
-        op = node.op
-        if not isinstance(op, PRODUCTS) or keep(node):
+        op, original = node.op, next(originals)
+        if not isinstance(op, PRODUCTS) or original in spared or keep(node):
             return None
         if any(not is_f32(value.type) for value in (*node.operands, node.result)):
             return None
-        narrow = [build(Cast(to), value) for value in node.operands]
-        return build(dataclasses.replace(op, result=DType.f32), *narrow)
+        return build(dataclasses.replace(op, result=DType.f32), *_rounded_operands(build, node, to))
 
     return graph.rebuild(visit)
+
+
+def _rounded_operands(build: Builder, node: Node, to: DType) -> list[Value]:
+    x, w = node.operands
+    if isinstance(node.op, Conv) and node.op.is_depthwise(w.tensor):
+        return [build(Cast(to), x), w]
+    return [build(Cast(to), x), build(Cast(to), w)]

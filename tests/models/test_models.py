@@ -24,16 +24,6 @@ from tests.models.runs import Compiled, compiled
 
 ROOT = Path(__file__).resolve().parents[2]
 
-TURNED = {
-    "yolox-nano": "cosine 0.99819: the third convolution sums 16 terms far from zero",
-    "basic-pitch 1": "cosine 0.99894: the spectrum of the lowest octave",
-}
-"""Models whose outputs bf16 turns too far, with the figure and the cause."""
-CHANGED = {
-    "bodypix-mobilenetv1-050 225x225": "3 of 225 places differ: weights of depthwise convolutions",
-}
-"""Models of whose outputs bf16 makes something else."""
-
 
 @pytest.fixture(scope="module", params=[*CATALOGUE, *OTHER_SIZES], ids=str)
 def real(request: pytest.FixtureRequest) -> Real:
@@ -101,16 +91,10 @@ class TestExact:
 class TestRounded:
     """With products in bf16."""
 
-    def test_outputs_keep_their_direction(
-        self, usual: Real, rounded: Compiled, request: pytest.FixtureRequest
-    ) -> None:
-        expect_failure(request, TURNED.get(str(usual)))
+    def test_outputs_keep_their_direction(self, rounded: Compiled) -> None:
         assert_aligned(rounded.run(), rounded.want)
 
-    def test_the_same_is_made_of_them(
-        self, usual: Real, rounded: Compiled, request: pytest.FixtureRequest
-    ) -> None:
-        expect_failure(request, CHANGED.get(str(usual)))
+    def test_the_same_is_made_of_them(self, usual: Real, rounded: Compiled) -> None:
         usual.agree(rounded.run(), rounded.want)
 
     def test_outputs_do_not_depend_on_the_number_of_cores(self, rounded: Compiled) -> None:
@@ -122,12 +106,6 @@ class TestRounded:
     def test_the_arena_is_near_what_lives_at_once(self, rounded: Compiled) -> None:
         report = rounded.bundle.report
         assert report["arena_bytes"] <= MAX_ARENA * report["arena_lower_bound"]
-
-
-def expect_failure(request: pytest.FixtureRequest, reason: str | None) -> None:
-    """The test that runs must fail, where there is a reason."""
-    if reason is not None:
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 OTHER_TARGETS = [target for target in RUNNABLE if target.name != resolve(NATIVE).name]

@@ -16,11 +16,7 @@ from ncc.ir.ops.conv import Conv
 
 def is_depthwise(node: Node) -> bool:
     """Whether a node is a convolution in which every channel has one filter of its own."""
-    op = node.op
-    if not isinstance(op, Conv) or op.groups == 1:
-        return False
-    filters, channels = node.operands[1].tensor.dims[:2]
-    return channels == 1 and filters == op.groups
+    return isinstance(node.op, Conv) and node.op.is_depthwise(node.operands[1].tensor)
 
 
 class Depthwise(Window):

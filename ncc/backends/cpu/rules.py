@@ -81,6 +81,10 @@ def _product_refusal(node: Node) -> str | None:
     left, right = (value.tensor for value in node.operands)
     if left.dtype not in FACTORS:
         return f"no product of {left.dtype.value}"
+    if right.dtype is not left.dtype:
+        return f"no product of {left.dtype.value} and {right.dtype.value}"
+    if left.dtype is not right.dtype:
+        return f"no product of {left.dtype.value} and {right.dtype.value}"
     summed = left.dims[-1] if isinstance(node.op, MatMul) else right.size
     return None if summed else "a sum of nothing"
 

@@ -18,7 +18,7 @@ class Conv(Op):
     """x [N, C, *spatial] under filters w [O, C/groups, *kernel]: [N, O, *output].
 
     Padding is zero. Sums of narrow floats are kept in f32 and rounded once, to `result` (default:
-    the type of x).
+    the type of x); w may be of the type that sums are kept in.
     """
 
     strides: Sizes
@@ -32,6 +32,10 @@ class Conv(Op):
         """How filters of type `w` slide."""
         return Window(w.dims[2:], self.strides, self.low, self.high, self.dilations)
 
+    def is_depthwise(self, w: TensorType) -> bool:
+        """Whether filters of type `w` see one channel each, and every channel has one."""
+        return self.groups > 1 and w.dims[:2] == (self.groups, 1)
+
     def infer(self, x: TensorType, w: TensorType) -> TensorType:
         require(
             w.rank == x.rank and w.is_static,
@@ -39,7 +43,7 @@ class Conv(Op):
             operand=1,
         )
         require(
-            w.dtype is x.dtype,
+            w.dtype in {x.dtype, x.dtype.compute},
             f"cannot convolve {x} with {w}",
             hint="cast one of them first",
             operand=1,

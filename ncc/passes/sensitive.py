@@ -1,0 +1,78 @@
+"""Products that lose more from rounded operands than they gain.
+
+Errors of rounding average out over the terms of a sum. A sum of few terms keeps them, and is bound
+by memory rather than by arithmetic, so that it gains little. And products of products with
+nothing but linear ops between them and an input of the model are a filter bank: what comes out can
+be far smaller than what went in, and so than its errors.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ncc.ir.graph import Graph, Node, Value
+from ncc.ir.ops.arithmetic import Add, Div, Mul, Neg, Sub
+from ncc.ir.ops.broadcast_to import BroadcastTo
+from ncc.ir.ops.cast import Cast
+from ncc.ir.ops.concat import Concat
+from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.conv_transpose import ConvTranspose
+from ncc.ir.ops.pad import Pad
+from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.slice import Slice
+from ncc.ir.ops.transpose import Transpose
+from ncc.passes.rounded import PRODUCTS
+
+FEW_TERMS = 32
+"""Terms up to which a sum keeps the errors of its operands."""
+
+LINEAR = (Neg, BroadcastTo, Cast, Concat, Pad, Reshape, Slice, Transpose)
+LINEAR_WITH_CONSTANT = (Add, Sub, Mul, Div, *PRODUCTS)
+
+
+def sensitive(graph: Graph) -> frozenset[Node]:
+    """The products of `graph` whose operands are better left as they are."""
+    products = (node for node in graph.nodes if isinstance(node.op, PRODUCTS))
+    short = {node for node in products if not is_depthwise(node) and terms(node) <= FEW_TERMS}
+    return frozenset(short | _filter_bank(graph))
+
+
+def is_depthwise(node: Node) -> bool:
+    """Whether a node is a convolution in which every channel has a filter of its own."""
+    return isinstance(node.op, Conv) and node.op.is_depthwise(node.operands[1].tensor)
+
+
+def terms(node: Node) -> float:
+    """How many products each sum of a product node adds; infinite when the data decides."""
+    w = node.operands[1].tensor
+    if not w.is_static:
+        return math.inf
+    match node.op:
+        case Conv():
+            return math.prod(w.dims[1:])
+        case ConvTranspose():
+            return w.dims[0] * math.prod(w.dims[2:])
+        case _:
+            return w.dims[-2]
+
+
+def _filter_bank(graph: Graph) -> set[Node]:
+    """Products that work on an input through linear ops alone, if some are chained."""
+    constant: set[Value] = set()
+    products: dict[Value, int] = dict.fromkeys(graph.inputs, 0)
+    found: set[Node] = set()
+    for node in graph.nodes:
+        if all(value in constant for value in node.operands):
+            constant.update(node.results)
+            continue
+        given = [value for value in node.operands if value not in constant]
+        with_constant = isinstance(node.op, LINEAR_WITH_CONSTANT) and len(given) == 1
+        linear = isinstance(node.op, LINEAR) or with_constant
+        if not linear or any(value not in products for value in given):
+            continue
+        passed = max(products[value] for value in given)
+        if isinstance(node.op, PRODUCTS):
+            found.add(node)
+            passed += 1
+        products.update(dict.fromkeys(node.results, passed))
+    return found if max(products.values(), default=0) > 1 else set()

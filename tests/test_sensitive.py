@@ -1,0 +1,55 @@
+"""Which products are not rounded by default."""
+
+from __future__ import annotations
+
+import pytest
+
+from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.matmul import MatMul
+from ncc.ir.text.parser import parse
+from ncc.passes.sensitive import sensitive
+
+
+def spared(text: str) -> list[int]:
+    """The places of the spared ones among the products of a graph."""
+    graph = parse(text)
+    products = [node for node in graph.nodes if isinstance(node.op, Conv | MatMul)]
+    kept = sensitive(graph)
+    return [place for place, node in enumerate(products) if node in kept]
+
+
+@pytest.mark.parametrize(("terms", "kept"), [(1, [0]), (32, [0]), (33, []), (512, [])])
+def test_a_sum_of_few_terms_is_spared(terms: int, kept: list[int]) -> None:
+    text = f"""graph @g(%x: f32[8, {terms}]) {{
+      %0 = weight "w" : f32[{terms}, 4]
+      %1 = matmul(%x, %0)
+      return %1
+    }}"""
+    assert spared(text) == kept
+
+
+def test_a_depthwise_convolution_is_not_a_sum_of_few_terms() -> None:
+    text = """graph @g(%x: f32[1, 16, 9, 9]) {
+      %0 = weight "w" : f32[16, 1, 3, 3]
+      %1 = conv(%x, %0) {strides = [1, 1], low = [1, 1], high = [1, 1],
+                         dilations = [1, 1], groups = 16}
+      return %1
+    }"""
+    assert spared(text) == []
+
+
+CHAIN = """graph @g(%x: f32[8, 64]) {{
+  %0 = weight "a" : f32[64, 64]
+  %1 = weight "b" : f32[64, 64]
+  %2 = matmul(%x, %0)
+  %3 = {between}
+  %4 = matmul(%3, %1)
+  %5 = relu(%4)
+  %6 = matmul(%5, %1)
+  return %6
+}}"""
+
+
+def test_a_filter_bank_is_spared_up_to_what_is_not_linear() -> None:
+    assert spared(CHAIN.format(between="neg(%2)")) == [0, 1]
+    assert spared(CHAIN.format(between="relu(%2)")) == []
