@@ -17,6 +17,7 @@ from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.concat import Concat
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.conv_transpose import ConvTranspose
+from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.slice import Slice
@@ -27,7 +28,9 @@ FEW_TERMS = 32
 """Terms up to which a sum keeps the errors of its operands."""
 
 LINEAR = (Neg, BroadcastTo, Cast, Concat, Pad, Reshape, Slice, Transpose)
-LINEAR_WITH_CONSTANT = (Add, Sub, Mul, Div, *PRODUCTS)
+LINEAR_WITH_CONSTANT = (Add, Sub, Mul, *PRODUCTS)
+LINEAR_IN_FIRST = (Div, Gather)
+"""Linear in the first operand, with constant others."""
 
 
 def sensitive(graph: Graph) -> frozenset[Node]:
@@ -66,9 +69,7 @@ def _filter_bank(graph: Graph) -> set[Node]:
             constant.update(node.results)
             continue
         given = [value for value in node.operands if value not in constant]
-        with_constant = isinstance(node.op, LINEAR_WITH_CONSTANT) and len(given) == 1
-        linear = isinstance(node.op, LINEAR) or with_constant
-        if not linear or any(value not in products for value in given):
+        if not _is_linear(node, given) or any(value not in products for value in given):
             continue
         passed = max(products[value] for value in given)
         if isinstance(node.op, PRODUCTS):
@@ -76,3 +77,12 @@ def _filter_bank(graph: Graph) -> set[Node]:
             passed += 1
         products.update(dict.fromkeys(node.results, passed))
     return found if max(products.values(), default=0) > 1 else set()
+
+
+def _is_linear(node: Node, given: list[Value]) -> bool:
+    """Whether a node is linear in the operands `given`, the others being constant."""
+    if isinstance(node.op, LINEAR_IN_FIRST):
+        return given == [node.operands[0]]
+    return isinstance(node.op, LINEAR) or (
+        isinstance(node.op, LINEAR_WITH_CONSTANT) and len(given) == 1
+    )

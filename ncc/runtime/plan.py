@@ -52,11 +52,9 @@ class Workspaces:
 
     def __init__(self, programs: Sequence[Program]) -> None:
         self._arena_bytes = max(program.arena_bytes for program in programs)
-        self._pointers = max(
-            len(segment.inputs) + len(segment.outputs)
-            for program in programs
-            for segment in program.segments
-        )
+        segments = [segment for program in programs for segment in program.segments]
+        pointers = (len(segment.inputs) + len(segment.outputs) for segment in segments)
+        self._pointers = max(pointers, default=0)
         self._idle: list[Workspace] = []
 
     def take(self) -> Workspace:
