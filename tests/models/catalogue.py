@@ -24,7 +24,9 @@ Array = npt.NDArray[Any]
 Feeds = dict[str, Array]
 ROOT = Path(__file__).resolve().parents[2]
 FACES = ((220, 230, 100), (480, 190, 60), (80, 90, 24))
-"""Far, near and between, so that every scale of a detector has one."""
+"""Near, between and far, so that every scale of a detector has one."""
+PORTRAIT = (320, 230, 80)
+"""One person from the waist up."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def _oww(folder: Path, batch: int) -> Feeds:
 
 
 def _bodypix(folder: Path, height: int, width: int) -> Feeds:
-    image = _faces(height, width)
+    image = pictures.pixels(pictures.faces(PORTRAIT), height, width)
     return {"input": pictures.channels_last(image / 127.5 - 1)}
 
 

@@ -83,8 +83,6 @@ def _product_refusal(node: Node) -> str | None:
         return f"no product of {left.dtype.value}"
     if right.dtype is not left.dtype:
         return f"no product of {left.dtype.value} and {right.dtype.value}"
-    if left.dtype is not right.dtype:
-        return f"no product of {left.dtype.value} and {right.dtype.value}"
     summed = left.dims[-1] if isinstance(node.op, MatMul) else right.size
     return None if summed else "a sum of nothing"
 
