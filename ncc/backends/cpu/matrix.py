@@ -18,6 +18,8 @@ PART_STEPS, LEAST_PART_STEPS = 16, 8
 TURNS = 4
 """Tiles that take turns with one part of a run."""
 LEAST_ROWS = 2
+L2_BYTES = 1536 * 1024
+"""As in `tiles`: every processor with these registers has twice the cache."""
 LEAST_CYCLES = 8
 """Of one product, which otherwise takes one cycle per row of A."""
 

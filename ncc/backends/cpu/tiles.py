@@ -194,7 +194,12 @@ def partial_sums(height: int, vectors: int, steps: int) -> int:
 
 
 def block_tiles(
-    row_tiles: int, panels: int, a_bytes: int, panel_bytes: int, body_bytes: int = 0
+    row_tiles: int,
+    panels: int,
+    a_bytes: int,
+    panel_bytes: int,
+    body_bytes: int = 0,
+    l2_bytes: int = L2_BYTES,
 ) -> int:
     """How many row tiles to multiply by one panel of B before the next panel is taken.
 
@@ -207,10 +212,10 @@ def block_tiles(
     def cost(block: int) -> tuple[float, int]:
         blocks = -(-row_tiles // block)
         held = block * tile_bytes
-        b_stays = blocks == 1 or panels * panel_bytes + held <= L2_BYTES
+        b_stays = blocks == 1 or panels * panel_bytes + held <= l2_bytes
         far = float(panels * panel_bytes * (1 if b_stays else blocks))
-        far += a_bytes * (1 if held + panel_bytes <= L2_BYTES else panels)
-        if block > 1 and panels > 1 and body_bytes > L2_BYTES:
+        far += a_bytes * (1 if held + panel_bytes <= l2_bytes else panels)
+        if block > 1 and panels > 1 and body_bytes > l2_bytes:
             far += SCATTER * body_bytes
         near = 0.0 if block > 1 and panel_bytes <= L1_BYTES else row_tiles * panel_bytes
         near += 0.0 if block == 1 and tile_bytes <= L1_BYTES else a_bytes

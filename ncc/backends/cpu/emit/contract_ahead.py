@@ -29,18 +29,22 @@ class Ahead:
     turns: int = 1
 
 
-def panels_ahead(b: Stream, panel_bytes: int, panels: int, row_tiles: int) -> Ahead:
+def panels_ahead(
+    b: Stream, panel_bytes: int, panels: int, row_tiles: int, l2_bytes: int = L2_BYTES
+) -> Ahead:
     """For panels that `row_tiles` tiles use before the next one is taken."""
     lines = -(-b.step // LINE)
-    if row_tiles == 1 or panels == 1 or 2 * panel_bytes > L2_BYTES:
+    if row_tiles == 1 or panels == 1 or 2 * panel_bytes > l2_bytes:
         return Ahead(Stream(b.axes, b.step, lines), SOON)
     each = -(-lines // row_tiles)
     return Ahead(Stream(b.axes, b.step, each), panel_bytes, each * LINE, -(-lines // each))
 
 
-def rows_ahead(a: Stream, tile_bytes: int, steps: int, a_bytes: int) -> Ahead | None:
+def rows_ahead(
+    a: Stream, tile_bytes: int, steps: int, a_bytes: int, l2_bytes: int = L2_BYTES
+) -> Ahead | None:
     """For rows of A of which a tile covers `tile_bytes` in `steps` steps of the run."""
-    if a_bytes <= L2_BYTES:
+    if a_bytes <= l2_bytes:
         return None
     lines = -(-tile_bytes // (LINE * steps))
     return Ahead(Stream(a.axes, lines * LINE, lines), tile_bytes)

@@ -23,7 +23,7 @@ from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
 from ncc.backends.cpu.loops import Contract
-from ncc.backends.cpu.matrix import COLUMNS, TURNS, matrix_depth, matrix_rows, run_parts
+from ncc.backends.cpu.matrix import COLUMNS, L2_BYTES, TURNS, matrix_depth, matrix_rows, run_parts
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import LINE, cut_rows
 from ncc.ir.types import DType
@@ -60,6 +60,8 @@ def configuration(shapes: Sequence[tuple[int, int]]) -> bytes:
 
 class MatrixTiles(TileEmitter):
     """Tiles of up to 32 x 32 sums in four registers, two of the columns of a panel at a time."""
+
+    l2_bytes = L2_BYTES
 
     def __init__(self, fn: FunctionEmitter, stmt: Contract) -> None:
         depth, split = matrix_depth(stmt.k[-1][1]), matrix_rows(*row_extents(stmt))

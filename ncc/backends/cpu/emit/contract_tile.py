@@ -16,7 +16,7 @@ from ncc.backends.cpu.emit.contract_finish import Finish
 from ncc.backends.cpu.emit.contract_grid import Grid, Place, for_each_length
 from ncc.backends.cpu.emit.contract_walk import Cursor, Stream, Walk, moved
 from ncc.backends.cpu.loops import Contract, Load, Var
-from ncc.backends.cpu.tiles import Pieces, RowCut, block_tiles
+from ncc.backends.cpu.tiles import L2_BYTES, Pieces, RowCut, block_tiles
 
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
@@ -34,6 +34,9 @@ class TileEmitter(ABC):
     A step takes `depth` elements of the run.
     """
 
+    l2_bytes = L2_BYTES
+    """What of the second-level cache is for operands."""
+
     def __init__(self, fn: FunctionEmitter, stmt: Contract, taken: RowCut, depth: int) -> None:
         self.fn = fn
         self.stmt = stmt
@@ -45,7 +48,12 @@ class TileEmitter(ABC):
         outer = tuple(extent for _, extent in stmt.m)[: -1 if taken.whole == 1 else -2]
         grid = Grid(outer, taken.pieces, Pieces(stmt.columns, stmt.pack.nr))
         block = block_tiles(
-            grid.row_tiles, grid.columns.count, self._a_bytes, self._panel_bytes, body_bytes(stmt)
+            grid.row_tiles,
+            grid.columns.count,
+            self._a_bytes,
+            self._panel_bytes,
+            body_bytes(stmt),
+            self.l2_bytes,
         )
         self.grid = replace(grid, block=block)
 
@@ -151,8 +159,10 @@ class TileEmitter(ABC):
         steps, short = divmod(stmt.k[-1][1], self.depth)
         a, b = self.streams(self.depth)
         ahead = (
-            rows_ahead(a, self.row_start(rows), steps + (short > 0), self._a_bytes),
-            panels_ahead(b, self._panel_bytes, self.grid.columns.count, self.grid.block),
+            rows_ahead(a, self.row_start(rows), steps + (short > 0), self._a_bytes, self.l2_bytes),
+            panels_ahead(
+                b, self._panel_bytes, self.grid.columns.count, self.grid.block, self.l2_bytes
+            ),
         )
         pairs = [(at, one) for at, one in zip(start, ahead, strict=True) if one is not None]
         walk = Walk(
