@@ -56,7 +56,7 @@ GRAPHS: dict[str, Callable[[int], onnx.ModelProto]] = {"blocks": blocks, "chain"
 
 
 def write_large(folder: Path, nbytes: int, width: int = 8192) -> Path:
-    """A stack of matrices, `nbytes` of f32 weights in all, in a file beside the model.
+    """Dense layers with Relu, `nbytes` of f32 weights in all, in a file beside the model.
 
     The weights are streamed to the disk: the memory holds a few megabytes of them.
     """
@@ -66,10 +66,7 @@ def write_large(folder: Path, nbytes: int, width: int = 8192) -> Path:
         for seed in range(count):
             file.writelines(_drawn(matrix, seed))
     weights = [_external(f"w{i}", width, i * matrix, matrix) for i in range(count)]
-    nodes = [
-        helper.make_node("MatMul", [f"x{i}", f"w{i}"], [f"x{i + 1}"], name=f"/{i}/MatMul")
-        for i in range(count)
-    ]
+    nodes = [node for i in range(count) for node in _layer(i)]
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, width])
         for name in ("x0", f"x{count}")
@@ -81,6 +78,11 @@ def write_large(folder: Path, nbytes: int, width: int = 8192) -> Path:
         helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION).SerializeToString()
     )
     return path
+
+
+def _layer(i: int) -> tuple[onnx.NodeProto, onnx.NodeProto]:
+    product = helper.make_node("MatMul", [f"x{i}", f"w{i}"], [f"y{i}"], name=f"/{i}/MatMul")
+    return product, helper.make_node("Relu", [f"y{i}"], [f"x{i + 1}"], name=f"/{i}/Relu")
 
 
 def _drawn(nbytes: int, seed: int) -> Iterator[bytes]:
