@@ -25,9 +25,11 @@ from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reduce import ReduceMax, ReduceMin
 from ncc.ir.ops.relu import Relu
 from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.resize import Resize
 from ncc.ir.ops.slice import Slice
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.ops.where import Where
+from ncc.ir.sampling import Coordinates, Interpolation
 from ncc.ir.scalar import cast
 from ncc.ir.types import DType
 
@@ -55,6 +57,7 @@ MOVES: Mapping[type[Op], Carried] = {
     ReduceMax: _first,
     ReduceMin: _first,
     Reshape: _first,
+    Resize: _first,
     Slice: _first,
     Transpose: _first,
 }
@@ -84,6 +87,9 @@ def _numbers_fit(op: Op, dtype: DType) -> bool:
     match op:
         case Pad():
             return _fits(op.value, dtype)
+        case Resize():
+            within = op.coordinates is not Coordinates.CROP or _fits(op.extrapolation, dtype)
+            return op.mode is Interpolation.NEAREST and within
         case Clip():
             return _fits(op.min, dtype) and _fits(op.max, dtype)
         case _:

@@ -21,6 +21,7 @@ from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import Space
 from ncc.backends.cpu.weights import WeightTable
 from ncc.ir.graph import Graph, Value
+from ncc.passes.compute_early import compute_early
 from ncc.passes.fuse import fuse
 
 MAX_PENDING = 64
@@ -29,7 +30,7 @@ MAX_PENDING = 64
 
 def kernels(graph: Graph) -> Graph:
     """The body of a device segment with every computing node in a fused one."""
-    return fuse(legalize(graph), classify=classify)
+    return fuse(compute_early(legalize(graph)), classify=classify)
 
 
 def compile_segments(

@@ -8,21 +8,17 @@ A value that convolutions pad is surrounded by its padding from the start. An op
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ncc.backends.cpu.orders import Order, channels_last, order_of, order_to_reshape
-from ncc.backends.cpu.products import spare_channels
 from ncc.backends.cpu.rules import PLACEMENTS
-from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.ops.broadcast_to import BroadcastTo
-from ncc.ir.ops.concat import Concat
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.fused import Fused
 from ncc.ir.ops.matmul import MatMul
-from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.slice import Slice
 from ncc.ir.ops.transpose import Transpose
@@ -30,17 +26,48 @@ from ncc.ir.ops.transpose import Transpose
 Halo = tuple[tuple[int, ...], tuple[int, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A part of the memory of `parent`, from index `first` on, of this shape.
+
+    `path` are the views, reshapes and transposes, that lead from the value placed to that shape.
+    """
+
+    parent: Value
+    first: tuple[int, ...]
+    shape: tuple[int, ...]
+    path: tuple[Node, ...] = ()
+
+    def seen_in(self, whole: View) -> View | None:
+        """The view of the value in that of the parent; None if it takes a copy after all."""
+        seen: View | None = whole.sliced(self.first, self.shape, [1] * len(self.shape))
+        for node in reversed(self.path):
+            if seen is None:
+                return None
+            op = node.op
+            if isinstance(op, Transpose):
+                back = sorted(range(len(op.perm)), key=lambda axis: op.perm[axis])
+                seen = seen.transposed(back)
+            else:
+                seen = seen.reshaped(node.operands[0].tensor.dims)
+        return seen
+
+
 @dataclass
 class Layout:
-    """`halo` holds (low, high) amounts per axis; `place` (parent, first index per axis)."""
+    """`halo` holds the zeros before and after a value, per axis."""
 
     order: dict[Value, Order] = field(default_factory=dict)
     halo: dict[Value, Halo] = field(default_factory=dict)
-    place: dict[Value, tuple[Value, tuple[int, ...]]] = field(default_factory=dict)
+    place: dict[Value, Place] = field(default_factory=dict)
     direct: dict[Value, int] = field(default_factory=dict)
     """Values that are computed right into a graph output, with its index."""
     copies: dict[Node, Order] = field(default_factory=dict)
     """Views that take a copy of their operand, and the order of its axes in the copy."""
+    direct_copies: dict[Node, int] = field(default_factory=dict)
+    """Those whose copy is made in a graph output, with its index."""
+    place_of_copy: dict[Node, Place] = field(default_factory=dict)
+    """Those whose copy is made in the memory of another value."""
 
 
 def root_of(node: Node) -> Node | None:
@@ -64,45 +91,44 @@ def view_of(node: Node, view: View) -> View | None:
     return view.reshaped(node.result.tensor.dims)
 
 
-def assign(graph: Graph, constant: set[Value], target: Target) -> Layout:
-    """The layout of every value that a device segment computes."""
-    layout = Layout()
-    nodes = [node for node in graph.nodes if node.results[0] not in constant]
-    _assign_orders(graph, nodes, constant, layout)
-    _assign_outputs(graph, layout)
-    _assign_halos(nodes, constant, layout, target)
-    _assign_places(nodes, layout)
-    return layout
+def seen_through(path: Sequence[Node], view: View) -> View | None:
+    """`view` through one view op after the other."""
+    seen: View | None = view
+    for node in path:
+        if seen is not None:
+            seen = view_of(node, seen)
+    return seen
 
 
-def _assign_orders(
+def assign_orders(
     graph: Graph, nodes: Sequence[Node], constant: set[Value], layout: Layout
 ) -> None:
+    """Decide `order` and `copies`."""
     outputs = set(graph.outputs)
     convolved = _convolved(nodes)
-    models: dict[Value, View] = {value: _model(value) for value in graph.inputs}
+    models: dict[Value, View] = {value: dense_model(value) for value in graph.inputs}
     for node in nodes:
         if not isinstance(node.op, (Fused, *PLACEMENTS)):
             source = node.operands[0]
-            model = models.get(source) or _model(source)
+            model = models.get(source) or dense_model(source)
             seen = view_of(node, model)
             if seen is None:
                 layout.copies[node] = order_to_reshape(model, node.result.tensor.dims)
-                seen = view_of(node, _model(source, layout.copies[node]))
+                seen = view_of(node, dense_model(source, layout.copies[node]))
                 assert seen is not None
             models[node.result] = seen
             continue
         sources = [models[value] for value in node.operands if value not in constant]
         for value in node.results:
             order = _order(node, value, sources, outputs)
-            reader = _only_transpose(graph, value)
+            reader = _only_transpose(graph, value, convolved)
             if reader is not None and _is_identity(order):
                 order = _order_for(node, reader, order)
             free = root_of(node) is None and value not in outputs
             if free and value in convolved and _is_identity(order):
                 order = channels_last(len(order))
             layout.order[value] = order
-            models[value] = _model(value, order)
+            models[value] = dense_model(value, order)
 
 
 def _is_identity(order: Order) -> bool:
@@ -121,7 +147,7 @@ def _convolved(nodes: Sequence[Node]) -> set[Value]:
     return found
 
 
-def _model(value: Value, order: Order | None = None) -> View:
+def dense_model(value: Value, order: Order | None = None) -> View:
     """A dense view of `value` in no particular memory."""
     type = value.tensor
     memory = Memory(Space.arena, type.nbytes)
@@ -141,11 +167,11 @@ def _order(node: Node, value: Value, sources: Sequence[View], outputs: set[Value
     return order_of(alike[0]) if alike else identity
 
 
-def _only_transpose(graph: Graph, value: Value) -> Transpose | None:
-    """The transpose that is the only reader of `value`."""
+def _only_transpose(graph: Graph, value: Value, convolved: set[Value]) -> Transpose | None:
+    """The transpose that is the only reader of `value`, unless a convolution reads that."""
     readers = graph.uses.get(value, ())
     if len(readers) == 1 == graph.readers(value) and isinstance(readers[0].op, Transpose):
-        return readers[0].op
+        return None if readers[0].result in convolved else readers[0].op
     return None
 
 
@@ -156,59 +182,7 @@ def _order_for(node: Node, reader: Transpose, order: Order) -> Order:
     return reader.perm
 
 
-def _assign_outputs(graph: Graph, layout: Layout) -> None:
-    """Let values be computed where the caller wants them."""
-    for index, output in enumerate(graph.outputs):
-        value = output
-        while value.node is not None and isinstance(value.node.op, Reshape):
-            value = value.node.operands[0]
-        order = layout.order.get(value)
-        if order is None or value in layout.direct:
-            continue
-        if _model(value, order).is_dense():
-            layout.direct[value] = index
-
-
-def _assign_halos(
-    nodes: Iterable[Node], constant: set[Value], layout: Layout, target: Target
-) -> None:
-    for node in nodes:
-        root = root_of(node)
-        if root is None or not isinstance(root.op, Conv):
-            continue
-        value, filters = (outer_operand(node, operand) for operand in root.operands[:2])
-        spare = spare_channels(root.op, value.tensor, target) if filters in constant else 0
-        low, high = (0, 0, *root.op.low), (0, spare, *root.op.high)
-        order = layout.order.get(value)
-        if not any(low + high) or order != channels_last(len(low)) or value in layout.direct:
-            continue
-        held_low, held_high = layout.halo.get(value, (low, high))
-        layout.halo[value] = (
-            tuple(map(max, low, held_low)),
-            tuple(map(max, high, held_high)),
-        )
-
-
 def outer_operand(node: Node, inner: Value) -> Value:
     """The operand of a fused node that an input of its body stands for."""
     assert isinstance(node.op, Fused)
     return node.operands[node.op.body.inputs.index(inner)]
-
-
-def _assign_places(nodes: Iterable[Node], layout: Layout) -> None:
-    for node in nodes:
-        if isinstance(node.op, Concat):
-            start = 0
-            for value in node.operands:
-                first = [0] * value.tensor.rank
-                first[node.op.axis] = start
-                start += value.tensor.dims[node.op.axis]
-                _place(value, node.result, tuple(first), layout)
-        elif isinstance(node.op, Pad):
-            _place(node.operands[0], node.result, node.op.low, layout)
-
-
-def _place(value: Value, parent: Value, first: tuple[int, ...], layout: Layout) -> None:
-    taken = value in layout.place or value in layout.direct or value in layout.halo
-    if not taken and value in layout.order and layout.order[value] == layout.order[parent]:
-        layout.place[value] = (parent, first)

@@ -5,20 +5,27 @@ becomes
     %0 = reduce_sum(%x) {axes = [1], keepdims = true} : f32[8, 1]
     %1 = reshape(%0) {shape = [8]} : f32[8]
 
-and a product of f16 becomes a product of f32, rounded to f16: the same sums, exactly.
+a product of f16 becomes a product of f32, rounded to f16: the same sums, exactly; and the largest
+element under a large window is the largest of the largest in its rows.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.matmul import MatMul
+from ncc.ir.ops.max_pool import MaxPool
 from ncc.ir.ops.reduce import Reduce
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.types import DType
+
+LARGE = 16
+"""Taps from which a window is cheaper along one axis after the other."""
 
 
 def legalize(graph: Graph) -> Graph:
@@ -35,4 +42,30 @@ def _visit(build: Builder, node: Node) -> Value | None:
         wide = [build(Cast(DType.f32), value) for value in node.operands]
         product = build(replace(op, result=None), *wide)
         return build(Cast(node.result.tensor.dtype), product)
+    if isinstance(op, MaxPool) and math.prod(op.kernel) >= LARGE:
+        return _by_axes(build, op, node.operands[0])
     return None
+
+
+def _by_axes(build: Builder, op: MaxPool, x: Value) -> Value | None:
+    """A window along each axis after the other; None if there is only one."""
+    plain = zip(op.kernel, op.strides, op.low, op.high, strict=True)
+    axes = [axis for axis, numbers in enumerate(plain) if numbers != (1, 1, 0, 0)]
+    if len(axes) == 1:
+        return None
+    for axis in reversed(axes):
+
+        def only(amounts: Sequence[int], other: int, axis: int = axis) -> tuple[int, ...]:
+            return tuple(n if i == axis else other for i, n in enumerate(amounts))
+
+        x = build(
+            MaxPool(
+                only(op.kernel, 1),
+                only(op.strides, 1),
+                only(op.low, 0),
+                only(op.high, 0),
+                only(op.dilations, 1),
+            ),
+            x,
+        )
+    return x

@@ -11,7 +11,6 @@ from ncc.backends.cpu.builder import Call
 from ncc.backends.cpu.depthwise import is_depthwise
 from ncc.backends.cpu.layout import (
     Layout,
-    assign,
     outer_operand,
     root_of,
     view_of,
@@ -19,6 +18,7 @@ from ncc.backends.cpu.layout import (
 from ncc.backends.cpu.nest import is_nest, nest
 from ncc.backends.cpu.orders import channels_last, order_to_reshape
 from ncc.backends.cpu.packing import packed_at_run_time, packed_weight
+from ncc.backends.cpu.placing import assign
 from ncc.backends.cpu.products import (
     Product,
     conv_product,
@@ -26,6 +26,7 @@ from ncc.backends.cpu.products import (
     product_call,
     spare_channels,
 )
+from ncc.backends.cpu.refine import is_elementwise, refined, refined_body
 from ncc.backends.cpu.repeats import Repeats
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides
@@ -58,6 +59,8 @@ class _Lowering:
         self.layout: Layout = assign(graph, self.constant, target)
         self.calls: list[Call] = []
         self.repeats = Repeats()
+        self.joined: dict[Value, Node] = {}
+        """Reshapes that would take a copy, until a reader needs one."""
         self.views: dict[Value, View] = {}
         self.results = [
             _io_view(value, len(graph.inputs) + index) for index, value in enumerate(graph.outputs)
@@ -92,6 +95,8 @@ class _Lowering:
 
     def _view(self, value: Value) -> View:
         """Where the elements of `value` lie."""
+        if value in self.joined:
+            self.views[value] = self._copied_view(self.joined.pop(value))
         if value not in self.views:
             assert value in self.constant, f"{value} is read before it is computed"
             self.views[value] = self.table.view(value)
@@ -107,24 +112,29 @@ class _Lowering:
         type = value.tensor
         if value in self.layout.direct:
             whole = self.results[self.layout.direct[value]]
-            return replace(whole, shape=type.dims, strides=dense_strides(type.dims))
+            strides = dense_strides(type.dims, self.layout.order[value])
+            return replace(whole, shape=type.dims, strides=strides)
         if value in self.layout.place:
-            parent, first = self.layout.place[value]
-            return self._storage(parent).sliced(first, type.dims, [1] * type.rank)
+            place = self.layout.place[value]
+            seen = place.seen_in(self._storage(place.parent))
+            if seen is not None:
+                return seen
         none = (0,) * type.rank
         low, high = self.layout.halo.get(value, (none, none))
         inner, whole = self._allocate(value, self.layout.order[value], low, high)
-        rest = (*high[:1], high[1] - self._zeros(value.node), *high[2:]) if any(high) else high
-        if any(low + rest):
-            self._border(whole, low, rest, 0, value.node.locs if value.node else ())
+        around = list(high)
+        if any(high):
+            around[self.layout.order[value][-1]] -= self._zeros(value.node)
+        if any((*low, *around)):
+            self._border(whole, low, around, 0, value.node.locs if value.node else ())
         return inner
 
     def _zeros(self, node: Node | None) -> int:
-        """The channels of zeros after the only result of a nest, which stores them as well."""
+        """The zeros after each run of the only result of a nest, which stores them as well."""
         if node is None or len(node.results) != 1 or not is_nest(node):
             return 0
         halo = self.layout.halo.get(node.result)
-        return halo[1][1] if halo else 0
+        return halo[1][self.layout.order[node.result][-1]] if halo else 0
 
     def _allocate(
         self, value: Value, order: Sequence[int], low: Sequence[int], high: Sequence[int]
@@ -167,15 +177,43 @@ class _Lowering:
     def _alias(self, node: Node) -> None:
         source = node.operands[0]
         seen = view_of(node, self._view(source))
-        if seen is None:
-            order = self.layout.copies.get(node) or order_to_reshape(
-                self._view(source), node.result.tensor.dims
-            )
-            dense, _ = self._allocate(source, order, *_nothing(source))
-            self._copy(self._view(source), dense, node.locs)
-            seen = view_of(node, dense)
-            assert seen is not None
-        self.views[node.result] = seen
+        if seen is None and self._refines(node.result):
+            self.joined[node.result] = node
+        else:
+            self.views[node.result] = seen or self._copied_view(node)
+
+    def _copied_view(self, node: Node) -> View:
+        """The result of a view op that takes a copy of its operand."""
+        (source,) = node.operands
+        order = self.layout.copies.get(node) or order_to_reshape(
+            self._view(source), node.result.tensor.dims
+        )
+        dense = self._copied(node, source, order)
+        self._copy(self._view(source), dense, node.locs)
+        seen = view_of(node, dense)
+        assert seen is not None
+        return seen
+
+    def _refines(self, value: Value) -> bool:
+        """Whether all readers of `value` are kernels that may run over the axes of its source."""
+        readers = self.graph.uses.get(value, ())
+        return value not in self.graph.outputs and all(
+            isinstance(reader.op, Fused)
+            and is_elementwise(reader.op.body)
+            and reader.results[0].tensor.dims == value.tensor.dims
+            for reader in readers
+        )
+
+    def _copied(self, node: Node, source: Value, order: Sequence[int]) -> View:
+        """Memory for the copy of its operand that a view takes."""
+        place = self.layout.place_of_copy.get(node)
+        seen = place.seen_in(self._storage(place.parent)) if place else None
+        if seen is not None:
+            return seen
+        if node not in self.layout.direct_copies:
+            return self._allocate(source, order, *_nothing(source))[0]
+        whole, dims = self.results[self.layout.direct_copies[node]], source.tensor.dims
+        return replace(whole, shape=dims, strides=dense_strides(dims, order))
 
     def _concat(self, node: Node) -> None:
         whole = self._storage(node.result)
@@ -195,18 +233,39 @@ class _Lowering:
 
     def _put(self, value: Value, into: View, node: Node) -> None:
         """Copy an operand into its place, unless it was computed there."""
-        placed = self.layout.place.get(value)
-        if placed is None or placed[0] is not node.result or not _same(self._view(value), into):
+        if not _same(self._view(value), into):
             self._copy(self._view(value), into, node.locs)
 
     def _fused(self, node: Node, op: Fused) -> None:
         root = root_of(node)
         if root is None or is_depthwise(root):
+            if self._refined(node, op):
+                return
             inputs = [self._nest_input(node, value, root) for value in node.operands]
             outputs = [self._storage(value) for value in node.results]
             self._nest(op.body, inputs, outputs, node.locs, _flops(node), self._zeros(node))
         else:
             self._product(node, op, root)
+
+    def _refined(self, node: Node, op: Fused) -> bool:
+        """Write a kernel over the axes that one of its operands had, if that saves the copy."""
+        joined = next((value for value in node.operands if value in self.joined), None)
+        if joined is None:
+            return False
+        (source,) = self.joined[joined].operands
+        domain, dims = joined.tensor.dims, source.tensor.dims
+        views = [
+            self._view(source) if value is joined else refined(self._view(value), domain, dims)
+            for value in node.operands
+        ]
+        views += [refined(self._storage(value), domain, dims) for value in node.results]
+        found = [view for view in views if view is not None]
+        if len(found) < len(views):
+            return False
+        body, count = refined_body(op.body, dims), len(node.operands)
+        inputs, outputs, zeros = found[:count], found[count:], self._zeros(node)
+        self._nest(body, inputs, outputs, node.locs, _flops(node), zeros)
+        return True
 
     def _nest_input(self, node: Node, value: Value, root: Node | None) -> View:
         if root is None:

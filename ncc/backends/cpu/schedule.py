@@ -12,6 +12,8 @@ from ncc.backends.cpu.space import Loop, Operand, join_axes
 
 MIN_ACROSS = 4
 """Neighbours of an input from which they are worth loading together."""
+MAX_NEAR = 4
+"""Elements that neighbours of an input may be apart to be loaded together."""
 REPEAT = 8
 """Tiles one after the other where inputs and outputs lie across each other: memory likes runs."""
 PARALLEL = 64
@@ -54,20 +56,29 @@ class Tile:
 def crossing(
     loops: Sequence[Loop], inputs: Sequence[Operand], outputs: Sequence[Operand], lanes: int
 ) -> tuple[Loop, Tile] | None:
-    """The loop that inputs lie along, for the lanes, and a tile that outputs lie along."""
+    """A loop that inputs lie along, for the lanes, and a tile that outputs lie along.
 
-    def lie_along(operands: Sequence[Operand], loop: Loop) -> bool:
-        return bool(operands) and {operand.stride(loop) for operand in operands} == {1}
+    An input lies along a loop whose neighbours are next to each other, or few elements apart.
+    """
 
-    moving = {loop: [x for x in inputs if x.stride(loop)] for loop in loops}
-    along = [loop for loop in loops if lie_along(moving[loop], loop)]
-    apart = [loop for loop in along if all(y.stride(loop) > 1 for y in outputs)]
-    tiled = [loop for loop in loops if loop not in along and lie_along(outputs, loop)]
-    if not apart or not tiled or apart[0].extent < MIN_ACROSS:
-        return None
-    width = min(tiled[0].extent, lanes)
-    tiles = -(-tiled[0].extent // width)
-    return apart[0], Tile(tiled[0], width, -(-tiles // -(-tiles // REPEAT)))
+    def paces(operands: Sequence[Operand], loop: Loop) -> set[int]:
+        return {operand.stride(loop) for operand in operands} - {0}
+
+    def lies_across(loop: Loop, tile: Loop) -> bool:
+        if loop is tile or loop.extent < MIN_ACROSS:
+            return False
+        along = paces(inputs, loop)
+        return bool(along) and min(along) > 0 and max(along) <= MAX_NEAR
+
+    for tile in loops:
+        if any(operand.stride(tile) != 1 for operand in outputs):
+            continue
+        for loop in loops:
+            if lies_across(loop, tile) and min(y.stride(loop) for y in outputs) > 1:
+                width = min(tile.extent, lanes)
+                tiles = -(-tile.extent // width)
+                return loop, Tile(tile, width, -(-tiles // -(-tiles // REPEAT)))
+    return None
 
 
 def loops_over(

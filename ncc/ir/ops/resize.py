@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -10,8 +11,10 @@ from ncc.ir.graph import Builder, Value
 from ncc.ir.indexing import constant
 from ncc.ir.op import Array, Op, op, require
 from ncc.ir.ops.arithmetic import Add, Mul
+from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.gather import Gather
+from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.where import Where
 from ncc.ir.sampling import (
     Coordinates,
@@ -70,10 +73,19 @@ class Resize(Op):
         return cast(made, dtype)
 
     def decompose(self, build: Builder, x: Value) -> Value:
-        """A gather with constant indices per tap and axis, times its weights."""
+        """A gather with constant indices per tap and axis, times its weights.
+
+        Axes on which every element is repeated are broadcast instead, all at once.
+        """
         dtype = x.tensor.dtype
         made = x if self.mode is Interpolation.NEAREST else build(Cast(_inner(dtype)), x)
-        for axis, sampled in self.axes(x.tensor.dims).items():
+        axes = self.axes(x.tensor.dims)
+        times = {axis: count for axis, sampled in axes.items() if (count := _times(sampled)) > 1}
+        times = {} if self.coordinates is Coordinates.CROP else times
+        made = _build_repeated(build, made, times) if times else made
+        for axis, sampled in axes.items():
+            if axis in times:
+                continue
             made = _build_sample(build, made, axis, sampled)
             if self.coordinates is Coordinates.CROP and sampled.outside.any():
                 mask = sampled.outside.reshape(_along(axis, made.tensor.rank))
@@ -115,6 +127,27 @@ def _sample(x: Array, axis: int, sampled: Samples) -> Array:
     shape = _along(axis, x.ndim)
     terms = zip(parts, sampled.weights.astype(x.dtype), strict=True)
     return np.asarray(sum(part * weight.reshape(shape) for part, weight in terms))
+
+
+def _times(sampled: Samples) -> int:
+    """How often each element comes in a row, where that is all that is sampled; else 1."""
+    if sampled.weights is not None:
+        return 1
+    (indices,) = sampled.indices
+    count = int(indices[-1]) + 1
+    times = len(indices) // count
+    return times if np.array_equal(indices, np.repeat(np.arange(count), times)) else 1
+
+
+def _build_repeated(build: Builder, x: Value, times: dict[int, int]) -> Value:
+    """x with every element along each axis of `times` that often in a row."""
+    dims = x.tensor.dims
+    apart = [(size, 1) if axis in times else (size,) for axis, size in enumerate(dims)]
+    full = [(size, times[axis]) if axis in times else (size,) for axis, size in enumerate(dims)]
+    sizes = tuple(size * times.get(axis, 1) for axis, size in enumerate(dims))
+    split = build(Reshape(tuple(itertools.chain(*apart))), x)
+    spread = build(BroadcastTo(tuple(itertools.chain(*full))), split)
+    return build(Reshape(sizes), spread)
 
 
 def _build_sample(build: Builder, x: Value, axis: int, sampled: Samples) -> Value:

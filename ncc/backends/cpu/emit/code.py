@@ -243,6 +243,24 @@ class Code:
         text = f"load {llvm_type(element, lanes)}, {pointer}, align {align or _natural(element)}"
         return self.value(text, element, lanes)
 
+    def load_some(self, pointer: Value, element: str, lanes: int, count: int) -> Value:
+        """The first `count` of `lanes` consecutive elements, then zeros."""
+        if count >= lanes:
+            return self.load(pointer, element, lanes)
+        mask = vector_literal([lane < count for lane in range(lanes)], "i1")
+        zero = literal(0, element, lanes)
+        name = f"llvm.masked.load.{overload(zero)}.p0"
+        return self.call(name, zero, pointer.aligned(element), mask, zero)
+
+    def store_some(self, x: Value, pointer: Value, count: int) -> None:
+        """The first `count` lanes of `x` as consecutive elements."""
+        if count >= x.lanes:
+            self.store(x, pointer)
+            return
+        mask = vector_literal([lane < count for lane in range(x.lanes)], "i1")
+        name = f"llvm.masked.store.{overload(x)}.p0"
+        self.run(name, x, pointer.aligned(x.element), mask)
+
     def store(self, x: Value, pointer: Value, align: int = 0) -> None:
         """Consecutive elements; `align` in bytes, by default that of the element."""
         self.append(f"store {x}, {pointer}, align {align or _natural(x.element)}")

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ncc.backends.cpu.emit.code import Code, Value, overload, vector_literal
+from ncc.backends.cpu.emit.code import Code, Value, integer
 from ncc.backends.cpu.emit.environment import Environment
 from ncc.backends.cpu.emit.index import IndexEmitter
 from ncc.backends.cpu.emit.memory import Memory
+from ncc.backends.cpu.emit.shuffles import interleaved, picked
 from ncc.backends.cpu.loops import Role, Stmt, Store
 
 
@@ -73,7 +74,7 @@ class Interleaving:
         lanes = self._environment.lanes
         assert lanes is not None
         count = len(vectors)
-        flat = _interleaved(self._code, vectors)
+        flat = interleaved(self._code, vectors)
         first = run.stores[0]
         pointer = self._memory.address(first.buffer, self._index.form(first.index))
         self._environment.change([first.buffer])
@@ -81,7 +82,7 @@ class Interleaving:
             self._contiguous(flat, pointer, lanes.active * count)
             return
         for lane in range(lanes.active):
-            row = _picked(self._code, flat, range(lane * count, (lane + 1) * count))
+            row = picked(self._code, flat, range(lane * count, (lane + 1) * count))
             self._piece(row, pointer, lane * run.step, count)
 
     def _contiguous(self, flat: Sequence[Value], pointer: Value, count: int) -> None:
@@ -93,55 +94,5 @@ class Interleaving:
 
     def _piece(self, vector: Value, pointer: Value, offset: int, count: int) -> None:
         """Store the first `count` elements of `vector` at `offset`."""
-        code = self._code
-        place = code.offset(pointer, vector.element, Value(str(offset), "i64"))
-        if count == vector.lanes:
-            code.store(vector, place)
-            return
-        mask = vector_literal([lane < count for lane in range(vector.lanes)], "i1")
-        name = f"llvm.masked.store.{overload(vector)}.p0"
-        code.run(name, vector, place.aligned(vector.element), mask)
-
-
-def _interleaved(code: Code, vectors: Sequence[Value]) -> list[Value]:
-    """Element i of the concatenated result is element i // n of vector i % n, of n vectors."""
-    size, width = len(vectors), vectors[0].lanes
-    flat = list(vectors)
-    padded = 1 << (size - 1).bit_length()
-    flat += [Value("poison", flat[0].element, width)] * (padded - size)
-    for _ in range(padded.bit_length() - 1):
-        halves = zip(flat[: padded // 2], flat[padded // 2 :], strict=True)
-        flat = [part for a, b in halves for part in _zipped(code, a, b)]
-    if padded == size:
-        return flat
-    order = [padded * lane + place for lane in range(width) for place in range(size)]
-    pieces = [order[start : start + width] for start in range(0, len(order), width)]
-    return [_picked(code, flat, piece) for piece in pieces]
-
-
-def _zipped(code: Code, a: Value, b: Value) -> list[Value]:
-    """a0 b0 a1 b1 ... in two vectors."""
-    if a.text == b.text == "poison":
-        return [a, b]
-    width = a.lanes
-    order = [lane + side * width for lane in range(width) for side in (0, 1)]
-    return [code.shuffle(a, b, order[:width]), code.shuffle(a, b, order[width:])]
-
-
-def _picked(code: Code, vectors: Sequence[Value], order: Sequence[int]) -> Value:
-    """Elements of the concatenation of `vectors`, then nothing up to a power of two."""
-    width, size = vectors[0].lanes, 1 << (len(order) - 1).bit_length()
-    start, inside = divmod(order[0], width)
-    if size == width and not inside and list(order) == list(range(order[0], order[0] + size)):
-        return vectors[start]
-    found: Value | None = None
-    wanted = [*order, *[-1] * (size - len(order))]
-    known = [-1] * size
-    for source in dict.fromkeys(position // width for position in order):
-        here = [p % width if p >= 0 and p // width == source else -1 for p in wanted]
-        part = code.shuffle(vectors[source], vectors[source], here)
-        for lane in range(size):
-            known[lane] = size + lane if here[lane] >= 0 else min(known[lane], lane)
-        found = part if found is None else code.shuffle(found, part, known)
-    assert found is not None
-    return found
+        place = self._code.offset(pointer, vector.element, integer(offset))
+        self._code.store_some(vector, place, count)

@@ -7,13 +7,17 @@ false for all lanes reads a constant instead.
 from __future__ import annotations
 
 from ncc.backends.cpu.affine import Affine
-from ncc.backends.cpu.emit.code import Code, Value, literal, overload, vector_literal
+from ncc.backends.cpu.emit.code import Code, Value, integer, literal, overload, vector_literal
 from ncc.backends.cpu.emit.environment import Environment, Lanes
 from ncc.backends.cpu.emit.expression import Expressions
 from ncc.backends.cpu.emit.index import IndexEmitter
+from ncc.backends.cpu.emit.shuffles import picked
 from ncc.backends.cpu.emit.types import constant, stored
 from ncc.backends.cpu.loops import Apply, Buffer, Const, Expr, Load, Store
 from ncc.ir.types import DType
+
+NEAR = range(2, 5)
+"""Distances between lanes at which loading what lies between is better than lane by lane."""
 
 _NOTHING = Value("@nothing", "ptr")
 _NOTHING_DEFINITION = "@nothing = internal constant [128 x i8] zeroinitializer, align 64"
@@ -55,6 +59,8 @@ class Memory:
         if step == 0 and varying is None:
             return self._code.splat(self._load_scalar(node), self._lanes.width)
         mask = self._combine(self._lanes.mask, varying)
+        if step is not None and step in NEAR and node.guard is None:
+            return self._near(node, form, step)
         if step != 1:
             return self._gather(node, form, mask, even)
         pointer = self.address(node.buffer, form)
@@ -72,6 +78,18 @@ class Memory:
         other = self._other(node, width)
         name = f"llvm.masked.load.{overload(other)}.p0"
         return self._code.call(name, other, pointer.aligned(kind), mask, other)
+
+    def _near(self, node: Load, form: Affine, step: int) -> Value:
+        """Every `step`-th of a run of elements, all of which are loaded."""
+        kind, width = stored(node.dtype), self._lanes.width
+        pointer = self.address(node.buffer, form)
+        needed = (self._lanes.active - 1) * step + 1
+        parts = []
+        for first in range(0, needed, width):
+            place = self._code.offset(pointer, kind, integer(first))
+            parts.append(self._code.load_some(place, kind, width, needed - first))
+        order = [lane * step if lane < self._lanes.active else -1 for lane in range(width)]
+        return picked(self._code, parts, order)
 
     def _gather(self, node: Load, form: Affine, mask: Value | None, even: Value | None) -> Value:
         pointers = self._addresses(node.buffer, form)
