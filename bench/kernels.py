@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import cases
 from bundles import NCC, Built, build
 from ncc.backends.cpu.loops import Contract, walk
@@ -97,8 +99,11 @@ def profiled(name: str, cores: int, seconds: float, options: Sequence[str]) -> M
     """Compile a network and profile it on so many cores."""
     case = cases.network(name)
     built = build(case.model, FOLDER / f"{name}.neff", dims=case.dims, options=options)
-    command = [*NCC, "profile", str(built.path), "--cores", str(cores), "--seconds", str(seconds)]
-    data = json.loads(measured([*command, "--format", "json"]).output)
+    inputs = FOLDER / f"{name}.npz"
+    np.savez(inputs, allow_pickle=False, **case.inputs)
+    command = [*NCC, "profile", str(built.path), "--input", str(inputs), "--cores", str(cores)]
+    command += ["--seconds", str(seconds), "--format", "json"]
+    data = json.loads(measured(command).output)
     contracting = contractions(built.path)
     return Measured(
         name=name,
