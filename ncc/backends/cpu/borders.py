@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -20,16 +20,27 @@ RUN = 16
 def fill_border(
     whole: View, low: Sequence[int], high: Sequence[int], value: float, locs: Locs
 ) -> Call:
-    """Write `value` into the first `low` and last `high` elements of each axis of `whole`.
+    """Write `value` into the first `low` and last `high` elements of each axis of `whole`."""
+    return _fill(whole, _slabs(whole, low, high), value, locs)
 
-    What lies inside may be overwritten as well.
-    """
+
+def prepare_border(
+    whole: View, low: Sequence[int], high: Sequence[int], value: float, locs: Locs
+) -> Call:
+    """As `fill_border`, before anything lies inside: it may be overwritten as well."""
+    runs = [axis for axis, stride in enumerate(whole.strides) if stride == 1]
+    if any((low[axis] or high[axis]) and whole.shape[axis] <= RUN for axis in runs):
+        return _fill(whole, [whole], value, locs)
+    return fill_border(whole, low, high, value, locs)
+
+
+def _fill(whole: View, slabs: Iterable[View], value: float, locs: Locs) -> Call:
     build = KernelBuilder()
     buffer, base = build.bind(whole, Role.output)
     stmts: list[Stmt] = []
     number = np.asarray(value).astype(whole.dtype.compute.numpy).item()
     element = MATH.cast(Const(number, whole.dtype.compute), whole.dtype)
-    for slab in _slabs(whole, low, high):
+    for slab in slabs:
         operand = Operand(buffer, base + slab.offset - whole.offset, slab.strides)
         loops = join_axes(slab.shape, ["all"] * len(slab.shape), [operand], operand)
         variables = [build.names.var() for _ in loops]
@@ -44,10 +55,6 @@ def fill_border(
 
 def _slabs(whole: View, low: Sequence[int], high: Sequence[int]) -> Iterator[View]:
     """Views that cover the border once: later axes are full in the slabs of earlier ones."""
-    runs = [axis for axis, stride in enumerate(whole.strides) if stride == 1]
-    if any((low[axis] or high[axis]) and whole.shape[axis] <= RUN for axis in runs):
-        yield whole
-        return
     starts, sizes = [0] * len(low), list(whole.shape)
     ones = [1] * len(low)
     for axis, (before, after) in enumerate(zip(low, high, strict=True)):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ncc.backends.cpu.borders import fill_border
+from ncc.backends.cpu.borders import fill_border, prepare_border
 from ncc.backends.cpu.builder import Call
 from ncc.backends.cpu.depthwise import is_depthwise
 from ncc.backends.cpu.layout import (
@@ -125,8 +125,7 @@ class _Lowering:
         around = list(high)
         if any(high):
             around[self.layout.order[value][-1]] -= self._zeros(value.node)
-        if any((*low, *around)):
-            self._border(whole, low, around, 0, value.node.locs if value.node else ())
+        self._zeros_around(whole, low, around, value.node.locs if value.node else ())
         return inner
 
     def _zeros(self, node: Node | None) -> int:
@@ -169,10 +168,11 @@ class _Lowering:
 
         self.calls.append(self.repeats.call(body, inputs, outputs, zeros, locs, flops, make))
 
-    def _border(
-        self, whole: View, low: Sequence[int], high: Sequence[int], value: float, locs: Locs
+    def _zeros_around(
+        self, whole: View, low: Sequence[int], high: Sequence[int], locs: Locs
     ) -> None:
-        self.calls.append(fill_border(whole, low, high, value, locs))
+        if any((*low, *high)):
+            self.calls.append(prepare_border(whole, low, high, 0, locs))
 
     def _alias(self, node: Node) -> None:
         source = node.operands[0]
@@ -227,7 +227,7 @@ class _Lowering:
 
     def _pad(self, node: Node, op: Pad) -> None:
         whole = self._storage(node.result)
-        self._border(whole, op.low, op.high, op.value, node.locs)
+        self.calls.append(fill_border(whole, op.low, op.high, op.value, node.locs))
         dims = node.operands[0].tensor.dims
         self._put(node.operands[0], whole.sliced(op.low, dims, [1] * len(dims)), node)
 
@@ -290,9 +290,7 @@ class _Lowering:
         if roomy and (view.strides[1] == 1 or view.shape[1] == 1):
             return view
         inner, whole = self._allocate(value, channels_last(len(low)), low, high)
-        around = (*high[:1], 0, *high[2:])
-        if any(low + around):
-            self._border(whole, low, around, 0, locs)
+        self._zeros_around(whole, low, (*high[:1], 0, *high[2:]), locs)
         self._copy(view, inner, locs, spare)
         return inner
 
