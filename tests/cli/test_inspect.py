@@ -121,7 +121,7 @@ def test_disasm_shows_one_kernel(digits: Path) -> None:
     text = ncc("disasm", digits, "--kernel", "k0").out
     assert text.startswith("k0  ")
     assert "  from digits.onnx, node '/Div' (onnx Div)" in text
-    assert "  kernel kernel(p0: in f32[64]" in text
+    assert "  kernel kernel(p0: out f32[100]) {" in text
     assert "the bytes in the bundle" in text
     assert "NOT" not in text
     assert "ret" in text.splitlines()[-20:] or "retq" in text
