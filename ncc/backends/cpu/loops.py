@@ -247,6 +247,19 @@ class Pack:
         return panel * self.panel + (step * self.nr + lane) * self.kr + rest
 
 
+@dataclass(frozen=True, slots=True)
+class TileOrder:
+    """In what order the tiles of a contraction are computed.
+
+    `block` row tiles are multiplied by one panel before the next panel is taken. Where matrix
+    registers hold the sums, the run is cut into `parts` equal parts, and tiles take turns with
+    one of them.
+    """
+
+    block: int
+    parts: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Contract(Stmt):
     """for m.., n: acc = sum over k.. of a * b, in f32 (i32 for integers); then `body`.
@@ -258,7 +271,8 @@ class Contract(Stmt):
     last reduction variable; it does not depend on n. `pack` says where b lies; `b.index` does not
     depend on m. `body` reads `acc`, the m's and `n`, and may hold Let, Assign and Store. `tile` is
     the register tile, rows by columns; its columns are `pack.nr`, a multiple of the vector.
-    `parallel` splits tiles over the cores, as a parallel loop does.
+    `parallel` splits tiles over the cores, as a parallel loop does. Without an `order` the cost
+    model has one.
     """
 
     m: tuple[tuple[Var, int], ...]
@@ -272,6 +286,7 @@ class Contract(Stmt):
     body: tuple[Stmt, ...]
     tile: tuple[int, int]
     parallel: bool = False
+    order: TileOrder | None = None
 
 
 def is_parallel(stmt: Stmt) -> bool:

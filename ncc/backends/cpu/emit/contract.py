@@ -30,10 +30,15 @@ def emit_contract(fn: FunctionEmitter, stmt: Contract) -> None:
     if stmt.columns == 0 or any(extent == 0 for _, extent in stmt.m):
         return
     assert all(extent > 0 for _, extent in stmt.k), "a sum of nothing is not a product"
-    tiles = (MatrixTiles if fits_matrix(stmt, fn.target) else VectorTiles)(fn, stmt)
+    tiles = tiles_of(fn, stmt)
     with _numbers(fn, stmt, tiles.grid.count) as (first, end), tiles.prepared():
         fn.environment.change(changes((stmt,)))
         tiles.emit(first, end)
+
+
+def tiles_of(fn: FunctionEmitter, stmt: Contract) -> MatrixTiles | VectorTiles:
+    """How the tiles of `stmt` are computed, of which there is at least one."""
+    return (MatrixTiles if fits_matrix(stmt, fn.target) else VectorTiles)(fn, stmt)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from ncc.backends.cpu.emit.contract_product import Sums
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
-from ncc.backends.cpu.loops import Contract
+from ncc.backends.cpu.loops import Contract, TileOrder
 from ncc.backends.cpu.matrix import COLUMNS, L2_BYTES, TURNS, matrix_depth, matrix_rows, run_parts
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import LINE, cut_rows
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
 
 ROW_BYTES = 64
+SHORTEST_PART = 4
+"""Steps of a part of the run, beneath which sums are put aside more often than added to."""
 SUMS, A, B = (0, 1, 2, 3), (4, 5), (6, 7)
 """The numbers of the registers; sums of rows i and columns j are in number 2 * i + j."""
 
@@ -73,10 +75,30 @@ class MatrixTiles(TileEmitter):
         self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
         *outer, (_, run) = stmt.k
         self._axes = tuple(extent for _, extent in outer)
-        self._parts = None if outer else run_parts(run // depth, self.grid.block)
+        self._steps = run // depth
+        self._parts = self._cut()
         self._finish = OnStack(
             fn, stmt, self._unit, self.taken, tiles=TURNS if self._parts else 1, at_end=True
         )
+
+    def _cut(self) -> int | None:
+        """Into how many parts the run is cut, if it is."""
+        if self.stmt.order is None:
+            return None if self._axes else run_parts(self._steps, self.grid.block)
+        parts = self.stmt.order.parts
+        assert parts in self.cuts, f"no equal parts: {parts} of {self._steps} steps"
+        return parts if parts > 1 else None
+
+    @property
+    def order(self) -> TileOrder:
+        return replace(super().order, parts=self._parts or 1)
+
+    @property
+    def cuts(self) -> Sequence[int]:
+        if self._axes:
+            return (1,)
+        most = max(1, self._steps // SHORTEST_PART)
+        return [parts for parts in range(1, most + 1) if self._steps % parts == 0]
 
     @property
     def finish(self) -> Finish:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from ncc.backends.cpu.emit.contract_body import body_bytes
 from ncc.backends.cpu.emit.contract_finish import Finish
 from ncc.backends.cpu.emit.contract_grid import Grid, Place, for_each_length
 from ncc.backends.cpu.emit.contract_walk import Cursor, Stream, Walk, moved
-from ncc.backends.cpu.loops import Contract, Load, Var
+from ncc.backends.cpu.loops import Contract, Load, TileOrder, Var
 from ncc.backends.cpu.tiles import L2_BYTES, Pieces, RowCut, block_tiles
 
 if TYPE_CHECKING:
@@ -47,15 +47,29 @@ class TileEmitter(ABC):
         self._a_bytes = stmt.a.buffer.size * self.itemsize
         outer = tuple(extent for _, extent in stmt.m)[: -1 if taken.whole == 1 else -2]
         grid = Grid(outer, taken.pieces, Pieces(stmt.columns, stmt.pack.nr))
-        block = block_tiles(
+        self.grid = replace(grid, block=self._block(grid))
+
+    def _block(self, grid: Grid) -> int:
+        if self.stmt.order is not None:
+            return min(self.stmt.order.block, grid.row_tiles)
+        return block_tiles(
             grid.row_tiles,
             grid.columns.count,
             self._a_bytes,
             self._panel_bytes,
-            body_bytes(stmt),
+            body_bytes(self.stmt),
             self.l2_bytes,
         )
-        self.grid = replace(grid, block=block)
+
+    @property
+    def order(self) -> TileOrder:
+        """The order of the tiles, whoever chose it."""
+        return TileOrder(self.grid.block, 1)
+
+    @property
+    def cuts(self) -> Sequence[int]:
+        """Into how many equal parts the run may be cut."""
+        return (1,)
 
     @property
     @abstractmethod

@@ -25,6 +25,7 @@ from ncc.backends.cpu.loops import (
     Role,
     Stmt,
     Store,
+    TileOrder,
     Var,
     result_type,
 )
@@ -151,7 +152,7 @@ class _KernelReader:
         return self._declare(name, Var(str(name))), int(extent)
 
     def _contract(self, tree: Tree[Token]) -> Contract:
-        kind, a, b, rows, columns, runs, tile, panels, body = _trees(tree)
+        kind, a, b, rows, columns, runs, tile, panels, order, body = _trees(tree)
         name, dtype = _tokens(tree)
         m = tuple(map(self._range, _trees(rows)))
         ((n, extent),) = map(self._range, _trees(columns))
@@ -172,7 +173,12 @@ class _KernelReader:
             body=self._block(body),
             tile=(height, width),
             parallel=str(kind.children[0]) == Kind.parallel.value,
+            order=self._order(order),
         )
+
+    def _order(self, tree: Tree[Token]) -> TileOrder | None:
+        numbers = [int(token) for token in _tokens(tree)]
+        return TileOrder(*numbers) if numbers else None
 
     # Expressions.
 

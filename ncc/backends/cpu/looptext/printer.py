@@ -137,7 +137,8 @@ class _Printer:
         yield f"    over {', '.join(self._range(*pair) for pair in stmt.k)}"
         rows, columns = stmt.tile
         panels = f"{stmt.pack.nr}, {stmt.pack.kr}, {stmt.pack.panel}"
-        yield f"    tile {rows}, {columns} panels {panels} {{"
+        order = f" order {stmt.order.block}, {stmt.order.parts}" if stmt.order else ""
+        yield f"    tile {rows}, {columns} panels {panels}{order} {{"
         yield from self._block(stmt.body, "  ")
         yield "}"
 

@@ -1,0 +1,53 @@
+"""The order of a contraction's tiles: any gives the sums of the one that the cost model takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ncc.backends.cpu.emit.kernel import emit_kernel
+from ncc.backends.cpu.loops import Contract, TileOrder
+from ncc.backends.cpu.target import TARGETS, Target
+from ncc.ir.types import DType
+from tests.backends.cpu.contractions import Problem, matmul
+from tests.backends.cpu.test_contract import compute
+from tests.machine_code import RUNNABLE
+
+MATRIX = TARGETS["x86-64-v4+amx"]
+
+
+def ordered(problem: Problem, order: TileOrder) -> Problem:
+    (contract,) = problem.kernel.body
+    assert isinstance(contract, Contract)
+    body = (replace(contract, order=order),)
+    return replace(problem, kernel=replace(problem.kernel, body=body))
+
+
+@pytest.mark.parametrize("target", RUNNABLE, ids=lambda target: target.name)
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16])
+def test_blocks_of_any_size_give_the_same_sums(dtype: DType, target: Target) -> None:
+    problem = matmul(150, 100, 40, dtype, target, parallel=True)
+    (expected,) = compute([problem], target)
+    for block in (1, 2, 3, 5, 1000):
+        for cores in (1, 2):
+            (found,) = compute([ordered(problem, TileOrder(block, 1))], target, cores=cores)
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.skipif(MATRIX not in RUNNABLE, reason="no matrix registers here")
+@pytest.mark.parametrize("depth", [pytest.param(768, id="whole"), pytest.param(789, id="rest")])
+def test_runs_cut_into_any_parts_give_the_same_sums(depth: int) -> None:
+    problem = matmul(150, 50, depth, DType.bf16, MATRIX, parallel=True)
+    expected, *others = (
+        compute([ordered(problem, TileOrder(2, parts))], MATRIX)[0] for parts in (1, 2, 3, 6)
+    )
+    for found in others:
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_run_is_cut_into_equal_parts_alone() -> None:
+    problem = ordered(matmul(64, 32, 768, DType.bf16, MATRIX), TileOrder(1, 5))
+    with pytest.raises(AssertionError, match="no equal parts: 5 of 24 steps"):
+        emit_kernel(problem.kernel, MATRIX, "kernel")
