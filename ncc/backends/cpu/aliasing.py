@@ -6,6 +6,8 @@ iterations of the loops around both stay in different parts of memory:
 
     for r: { for a: s = s + x[r*64 + a]; for b: y[r*64 + b] = x[r*64 + b] / s }    x may be y
     for i: y[i] = x[63 - i]                                                        x may not be y
+
+Cores do not wait for one another inside a kernel, so order counts only where one core does both.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from ncc.backends.cpu.loops import (
     Stmt,
     Store,
     Var,
+    is_shared,
 )
 from ncc.backends.cpu.uses import operands, postorder
 
@@ -48,9 +51,11 @@ def shareable(kernel: Kernel) -> frozenset[tuple[int, int]]:
     loads = [access for access in _accesses(kernel.body) if access.buffer.role is Role.input]
     stores = [access for access in _accesses(kernel.body) if access.buffer.role is Role.output]
 
+    one_core = not any(map(is_shared, kernel.body))
+
     def safe(x: Buffer, y: Buffer) -> bool:
         return all(
-            _ordered(load, store, indices)
+            (one_core or load.path[0] == store.path[0]) and _ordered(load, store, indices)
             for load in loads
             if load.buffer is x
             for store in stores

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ncc.backends.artifact import Artifact, KernelReport, SegmentReport, YardstickReport
 from ncc.backends.cpu import driver
+from ncc.backends.cpu.barriers import barriers_after
 from ncc.backends.cpu.builder import Call, Pointer
 from ncc.backends.cpu.codegen import compile_kernels, link
 from ncc.backends.cpu.emit.yardstick import limit_of, yardsticks
@@ -23,9 +24,6 @@ from ncc.backends.cpu.weights import WeightTable
 from ncc.ir.graph import Graph, Value
 from ncc.passes.compute_early import compute_early
 from ncc.passes.fuse import fuse
-
-MAX_PENDING = 64
-"""Calls without a barrier between them that are searched for conflicts."""
 
 
 def kernels(graph: Graph) -> Graph:
@@ -97,7 +95,7 @@ def _distinct(kernels: Iterable[Kernel]) -> tuple[dict[str, Kernel], dict[Kernel
 
 def _entry(calls: Sequence[Call], numbers: Sequence[int]) -> list[driver.Call]:
     found: list[driver.Call] = []
-    barriers = _barriers(calls)
+    barriers = barriers_after(calls)
     for index, (call, number) in enumerate(zip(calls, numbers, strict=True)):
         args = tuple(_arg(pointer) for pointer in call.pointers)
         found.append(driver.Call(number, args, index in barriers))
@@ -109,34 +107,6 @@ def _arg(pointer: Pointer) -> driver.Arg:
     if memory.space is Space.io:
         return driver.Arg(driver.Space.io, memory.where, pointer.offset)
     return driver.Arg(driver.Space(memory.space.value), memory.where + pointer.offset)
-
-
-def _barriers(calls: Sequence[Call]) -> set[int]:
-    """Calls after which cores must meet, because a later one touches what one wrote or reads."""
-    found: set[int] = set()
-    pending: list[Pointer] = []
-    for index, call in enumerate(calls):
-        if len(pending) > MAX_PENDING or any(
-            _conflict(pointer, other) for pointer in call.pointers for other in pending
-        ):
-            found.add(index - 1)
-            pending = []
-        pending += [p for p in call.pointers if p.memory.space is not Space.weights]
-    return found
-
-
-def _conflict(a: Pointer, b: Pointer) -> bool:
-    if not (a.writes or b.writes) or a.memory.space is not b.memory.space:
-        return False
-    if a.memory.space is Space.io:
-        same = a.memory.where == b.memory.where
-        return same and _overlap(a.offset, a.nbytes, b.offset, b.nbytes)
-    start, other = a.memory.where + a.offset, b.memory.where + b.offset
-    return _overlap(start, a.nbytes, other, b.nbytes)
-
-
-def _overlap(a: int, a_bytes: int, b: int, b_bytes: int) -> bool:
-    return a < b + b_bytes and b < a + a_bytes
 
 
 def _cores(calls: Sequence[Call], steps: Sequence[driver.Call], target: Target) -> int:

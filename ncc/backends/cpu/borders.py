@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,7 +31,8 @@ def prepare_border(
     """As `fill_border`, before anything lies inside: it may be overwritten as well."""
     runs = [axis for axis, stride in enumerate(whole.strides) if stride == 1]
     if any((low[axis] or high[axis]) and whole.shape[axis] <= RUN for axis in runs):
-        return _fill(whole, [whole], value, locs)
+        call = _fill(whole, [whole], value, locs)
+        return replace(call, pointers=tuple(replace(p, clears=True) for p in call.pointers))
     return fill_border(whole, low, high, value, locs)
 
 

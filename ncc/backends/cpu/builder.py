@@ -13,12 +13,17 @@ from ncc.ir.types import DType
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """An argument of a call: `offset` bytes into a memory, of which `nbytes` may be touched."""
+    """An argument of a call: `offset` bytes into a memory, of which `nbytes` may be touched.
+
+    Writes through different arguments to one memory are of different elements, except after one
+    that `clears` it for the others.
+    """
 
     memory: Memory
     offset: int
     nbytes: int
     writes: bool
+    clears: bool = False
 
 
 def pointer_to(view: View, role: Role, after: int = 0) -> Pointer:

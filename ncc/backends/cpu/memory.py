@@ -1,4 +1,7 @@
-"""The static arena: every memory gets an offset that no other uses while it is live."""
+"""The static arena: every memory gets an offset that no other uses while it is live.
+
+Memories of which one takes over the other count as one.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ncc.backends.cpu.builder import Call
+from ncc.backends.cpu.inplace import takeovers
 from ncc.backends.cpu.views import Memory, Space
 
 ALIGNMENT = 64
 EXHAUSTIVE = 2000
 """Memories up to which all pairs are compared for a tighter plan."""
+TRIES = 64
+"""Orders that are tried for as many memories; fewer for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,38 +27,47 @@ class Plan:
     bound: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Life:
-    memory: Memory
+    memories: list[Memory]
     first: int
     last: int
 
     @property
     def nbytes(self) -> int:
-        return -(-self.memory.nbytes // ALIGNMENT) * ALIGNMENT
+        return -(-self.memories[0].nbytes // ALIGNMENT) * ALIGNMENT
 
 
 def plan(calls: Sequence[Call]) -> Plan:
     """Give every arena memory that `calls` touch its offset (`Memory.where`)."""
     lives = _lives(calls)
+    bound = _bound(lives, len(calls))
     offsets, nbytes = _by_time(lives, len(calls))
-    if len(lives) <= EXHAUSTIVE:
-        other, smaller = _by_size(lives)
+    if len(lives) <= EXHAUSTIVE and nbytes > bound:
+        other, smaller = _by_size(lives, bound)
         if smaller < nbytes:
             offsets, nbytes = other, smaller
     for life, offset in zip(lives, offsets, strict=True):
-        life.memory.where = offset
-    return Plan(nbytes, _bound(lives, len(calls)))
+        for memory in life.memories:
+            memory.where = offset
+    return Plan(nbytes, bound)
 
 
 def _lives(calls: Sequence[Call]) -> list[_Life]:
-    found: dict[Memory, _Life] = {}
+    """The lives of all arena memories, in order of birth."""
+    spans: dict[Memory, tuple[int, int]] = {}
     for index, call in enumerate(calls):
         for pointer in call.pointers:
             if pointer.memory.space is Space.arena:
-                life = found.setdefault(pointer.memory, _Life(pointer.memory, index, index))
-                life.last = index
-    return list(found.values())
+                first, _ = spans.get(pointer.memory, (index, index))
+                spans[pointer.memory] = first, index
+    found = {memory: _Life([memory], first, last) for memory, (first, last) in spans.items()}
+    for source, target in takeovers(calls, spans):
+        life = found[source]
+        life.memories.append(target)
+        life.last = found[target].last
+        found[target] = life
+    return list(dict.fromkeys(found.values()))
 
 
 def _bound(lives: Iterable[_Life], count: int) -> int:
@@ -117,12 +132,30 @@ def _released(gaps: list[tuple[int, int]], offset: int, size: int) -> list[tuple
     return kept
 
 
-def _by_size(lives: Sequence[_Life]) -> tuple[list[int], int]:
-    """Largest first, each at the lowest offset that is free during its life."""
+def _by_size(lives: Sequence[_Life], bound: int) -> tuple[list[int], int]:
+    """Largest first, each at the lowest offset that is free during its life.
+
+    While that is above the bound, what reaches highest is placed first, a few times.
+    """
+    order = sorted(range(len(lives)), key=lambda i: (-lives[i].nbytes, i))
+    offsets, top = best = _in_order(lives, order)
+    for _ in range(TRIES * TRIES // max(len(lives), TRIES)):
+        if top == bound:
+            break
+        highest = max(order, key=lambda i: offsets[i] + lives[i].nbytes)
+        order.remove(highest)
+        order.insert(0, highest)
+        offsets, top = _in_order(lives, order)
+        best = min(best, (offsets, top), key=lambda found: found[1])
+    return best
+
+
+def _in_order(lives: Sequence[_Life], order: Sequence[int]) -> tuple[list[int], int]:
+    """Each life at the lowest offset that those before it in `order` leave free."""
     offsets = [0] * len(lives)
     placed: list[int] = []
     top = 0
-    for index in sorted(range(len(lives)), key=lambda i: (-lives[i].nbytes, i)):
+    for index in order:
         life = lives[index]
         busy = sorted(
             (offsets[other], offsets[other] + lives[other].nbytes)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ncc.backends.cpu.builder import Call, Pointer
 from ncc.backends.cpu.loops import Kernel
+from ncc.backends.cpu.looptext.parser import parse
 from ncc.backends.cpu.memory import ALIGNMENT, plan
 from ncc.backends.cpu.views import Memory, Space
 
@@ -59,3 +60,48 @@ def test_weights_and_buffers_of_the_caller_take_no_arena() -> None:
     outside = [Memory(space, 4096, 0) for space in (Space.weights, Space.io)]
     made = plan([Call(KERNEL, tuple(Pointer(memory, 0, 4096, False) for memory in outside))])
     assert (made.nbytes, made.bound) == (0, 0)
+
+
+(IN_ORDER,) = parse("""
+kernel k(x: in f32[64], y: out f32[64]) {
+  vector v < 64 {
+    y[v] = x[v] + 1.0:f32
+  }
+}""")
+(REVERSED,) = parse("""
+kernel k(x: in f32[64], y: out f32[64]) {
+  vector v < 64 {
+    y[v] = x[63 - v]
+  }
+}""")
+
+
+def chain(*kernels: Kernel) -> list[Memory]:
+    """The memories of values that `kernels` compute from each other, once planned."""
+    memories = [Memory(Space.arena, 256) for _ in range(len(kernels) + 1)]
+    steps = zip(kernels, memories, memories[1:], strict=False)
+    plan([Call(kernel, (read(source), write(made))) for kernel, source, made in steps])
+    return memories
+
+
+def read(memory: Memory, offset: int = 0) -> Pointer:
+    return Pointer(memory, offset, memory.nbytes, False)
+
+
+def write(memory: Memory, offset: int = 0) -> Pointer:
+    return Pointer(memory, offset, memory.nbytes, True)
+
+
+def test_an_output_takes_over_what_is_read_for_the_last_time() -> None:
+    assert [memory.where for memory in chain(IN_ORDER, IN_ORDER)] == [0, 0, 0]
+    assert len({memory.where for memory in chain(REVERSED)}) == 2
+
+
+def test_what_is_read_again_or_elsewhere_is_kept() -> None:
+    first, second, third = (Memory(Space.arena, 256) for _ in range(3))
+    again = Call(IN_ORDER, (read(first), write(third)))
+    plan([Call(IN_ORDER, (read(first), write(second))), again])
+    assert first.where != second.where
+    moved, other = Memory(Space.arena, 512), Memory(Space.arena, 512)
+    plan([Call(IN_ORDER, (read(moved, 64), write(other)))])
+    assert moved.where != other.where
