@@ -31,7 +31,6 @@ SKIPPED = {
 
 NOT_YET = {
     "control flow": ("If", "Loop", "Scan"),
-    "recurrent layers": ("GRU", "LSTM", "RNN"),
     "strings": ("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"),
     "signals": ("DFT", "MelWeightMatrix", "STFT"),
     "decoding of images and text": ("ImageDecoder", "TfIdfVectorizer"),
