@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from ncc.ir.fold import is_literal
 from ncc.ir.graph import Builder, Graph, Node, Value
-from ncc.ir.op import Elementwise
+from ncc.ir.op import Elementwise, Op
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.matmul import MatMul
 from ncc.ir.ops.reduce import Reduce
@@ -25,6 +25,8 @@ from ncc.ir.prune import prune
 from ncc.passes import graph_pass
 
 VIEWS = (Reshape, Transpose)
+MAX_VIEWS = 4
+"""Views that an element is computed before; each is made again behind it."""
 MAKERS = (Conv, Elementwise, MatMul, Reduce)
 
 
@@ -39,8 +41,8 @@ def _visit(build: Builder, node: Node) -> Value | None:
     moved = _only_operand(node)
     if moved is None or node.result.tensor.dtype.itemsize > moved.tensor.dtype.itemsize:
         return None
-    value, views = moved, []
-    while value.node is not None and isinstance(value.node.op, VIEWS):
+    value, views = moved, list[Op]()
+    while value.node is not None and isinstance(value.node.op, VIEWS) and len(views) < MAX_VIEWS:
         views.append(value.node.op)
         value = value.node.operands[0]
     if not views or not isinstance(value.op, MAKERS):
