@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -56,15 +57,15 @@ class DType(Enum):
         return _NUMPY[self].itemsize
 
     @property
-    def is_float(self) -> bool:  # type: ignore[valid-type]  # `bool` is a member in this body
+    def is_float(self) -> builtins.bool:
         return self.value.lstrip("t")[0] in "f" or self is DType.bf16
 
     @property
-    def is_signed_int(self) -> bool:  # type: ignore[valid-type]
+    def is_signed_int(self) -> builtins.bool:
         return self.value[0] == "i"
 
     @property
-    def is_int(self) -> bool:  # type: ignore[valid-type]
+    def is_int(self) -> builtins.bool:
         return self.value[0] in "iu"
 
     @property
@@ -126,6 +127,7 @@ UNKNOWN = _Unknown.UNKNOWN
 
 Dim = int | Affine | _Unknown
 Shape = tuple[Dim, ...]
+_NUMBERS = {int}
 
 
 def symbol(name: str) -> Affine:
@@ -205,13 +207,13 @@ class TensorType:
     @property
     def is_static(self) -> bool:
         """Whether every size is a number."""
-        return all(isinstance(dim, int) for dim in self.shape)
+        return _NUMBERS.issuperset(map(type, self.shape))
 
     @property
     def dims(self) -> tuple[int, ...]:
         """The sizes as numbers; only for static types."""
         assert self.is_static, f"{self} is not static"
-        return tuple(dim for dim in self.shape if isinstance(dim, int))
+        return cast(tuple[int, ...], self.shape)
 
     @property
     def size(self) -> int:
