@@ -114,9 +114,7 @@ class Graph:
         mapped: dict[Value, Value] = {}
         changed = False
         for node in self.nodes:
-            operands = tuple(mapped.get(value, value) for value in node.operands)
-            same = all(new is old for new, old in zip(operands, node.operands, strict=True))
-            current = node if same else build.make(node.op, operands, node.locs)
+            current = build.again(node, [mapped.get(value, value) for value in node.operands])
             build.locs = node.locs
             replacement = visit(build, current)
             if replacement is None:
@@ -176,6 +174,20 @@ class Builder:
             raise error.located(locs=locs, text=_sketch(op, operands)) from None
         types = inferred if isinstance(inferred, tuple) else (inferred,)
         return Node(op, tuple(operands), types, locs)
+
+    def again(self, node: Node, operands: Sequence[Value], locs: Locs | None = None) -> Node:
+        """`node` on other operands, or from elsewhere, not appended; itself if nothing differs.
+
+        Operands of the same types give results of the same types.
+        """
+        locs = node.locs if locs is None else locs
+        pairs = list(zip(operands, node.operands, strict=True))
+        if locs is node.locs and all(new is old for new, old in pairs):
+            return node
+        if all(new.type == old.type for new, old in pairs):
+            types = [value.type for value in node.results]
+            return Node(node.op, tuple(operands), types, locs)
+        return self.make(node.op, operands, locs)
 
     def append(self, node: Node) -> Node:
         self.nodes.append(node)

@@ -102,6 +102,8 @@ def unsupported(message: str, *, hint: str = "") -> NccError:
 
 def broadcast(*shapes: Shape) -> Shape:
     """The numpy broadcast of `shapes`; NccError when they do not fit."""
+    if shapes and all(shape == shapes[0] for shape in shapes):
+        return shapes[0]
     rank = max((len(shape) for shape in shapes), default=0)
     padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
     return tuple(_broadcast_dim([shape[axis] for shape in padded], shapes) for axis in range(rank))

@@ -50,9 +50,10 @@ def _merge(graph: Graph, groups: Iterable[list[Node]]) -> Graph:
             first = tuple(mapped[value] for value in group[0].results)
             mapped.update(zip(node.results, first, strict=True))
             continue
-        operands = tuple(mapped.get(value, value) for value in node.operands)
-        locs = merge_locs(member.locs for member in group) if operands else node.locs
-        made = build.node(node.op, *operands, locs=locs)
+        operands = [mapped.get(value, value) for value in node.operands]
+        shared = len(group) > 1 and operands
+        locs = merge_locs(member.locs for member in group) if shared else None
+        made = build.append(build.again(node, operands, locs))
         mapped.update(zip(node.results, made.results, strict=True))
     outputs = [mapped.get(value, value) for value in graph.outputs]
     return Graph(graph.name, graph.inputs, build.nodes, outputs, graph.output_names)

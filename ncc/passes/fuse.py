@@ -228,10 +228,8 @@ def _emit(graph: Graph, grouping: _Grouping) -> Graph:
     mapped: dict[Value, Value] = {}
     for unit in units:
         if isinstance(unit, Node):
-            operands = tuple(mapped.get(value, value) for value in unit.operands)
-            same = all(a is b for a, b in zip(operands, unit.operands, strict=True))
-            node = unit if same else build.make(unit.op, operands, unit.locs)
-            build.append(node)
+            operands = [mapped.get(value, value) for value in unit.operands]
+            node = build.append(build.again(unit, operands))
             mapped.update(zip(unit.results, node.results, strict=True))
         else:
             _emit_group(build, unit, mapped, read_outside)
@@ -267,7 +265,7 @@ def _emit_group(
                 inner[value] = body(value.op)
             else:
                 outer[value] = inner[value] = Value(value.type, name=f"x{len(outer)}")
-        made = body.node(node.op, *(inner[value] for value in node.operands), locs=node.locs)
+        made = body.append(body.again(node, [inner[value] for value in node.operands]))
         inner.update(zip(node.results, made.results, strict=True))
     results = [value for node in nodes for value in node.results if value in read_outside]
     inputs = [inner[value] for value in outer]

@@ -80,7 +80,7 @@ class _Writer:
         inner = {value: Value(value.type, name=f"x{i}") for i, value in enumerate(outer)}
         body = Builder()
         for node in [*self._constants(read, device), *nodes]:
-            made = body.node(node.op, *(inner[value] for value in node.operands), locs=node.locs)
+            made = body.append(body.again(node, [inner[value] for value in node.operands]))
             inner.update(zip(node.results, made.results, strict=True))
         results = self._read_later(nodes, stage)
         placement = Placement.device if device else Placement.host
