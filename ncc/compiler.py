@@ -18,7 +18,7 @@ from ncc.ir.op import load_ops
 from ncc.ir.ops.segment import Placement, Segment
 from ncc.ir.text.printer import to_text
 from ncc.ir.types import DType
-from ncc.ir.verify import verify
+from ncc.ir.verify import conform, verify
 from ncc.options import AutoCast, Options
 from ncc.passes.autocast import Mode, autocast
 from ncc.passes.canonicalize import canonicalize
@@ -226,7 +226,8 @@ def source_name(model: Model) -> str:
 
 def _check(graph: Graph, phase: str, backend: Backend) -> None:
     """Assert that a phase kept to what those after it rely on."""
-    verify(graph, BOUND)
+    verify(graph)
+    conform(graph, BOUND)
     for node in graph.nodes:
         if isinstance(node.op, Segment) and node.op.placement is Placement.device:
             _check_device(node.op.body, SPECS[phase](backend))
@@ -235,7 +236,7 @@ def _check(graph: Graph, phase: str, backend: Backend) -> None:
 def _check_device(body: Graph, refusal: Refusal) -> None:
     constant = constant_values(body)
     allows = on_device(lambda node: None if node.results[0] in constant else refusal(node))
-    verify(body, allows)
+    conform(body, allows)
 
 
 SPECS: dict[str, Callable[[Backend], Refusal]] = {
