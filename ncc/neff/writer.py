@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -18,6 +18,12 @@ from ncc.neff.reader import open_bundle
 
 UNKNOWN = bytes(32)
 """Stands for a digest until the section has been written: the manifest's size does not change."""
+
+
+PIECE = 1 << 21
+"""Bytes that are written at once, where the file reaches a multiple of that: the system then keeps
+them in large pages, and maps those as they are.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +71,28 @@ def _fill(manifest: Manifest, sources: Sequence[Source], file: BinaryIO) -> None
 
 def _stream(file: BinaryIO, start: int, section: Section, source: Source) -> Section:
     """Write a section at its place; what is skipped reads as zeros."""
-    file.seek(start + section.offset)
+    offset = file.seek(start + section.offset)
     digest, size = Digest(), 0
-    for chunk in source.chunks():
-        digest.update(chunk)
-        size += file.write(chunk)
+    for piece in _pieces(source.chunks(), offset):
+        digest.update(piece)
+        size += file.write(piece)
     assert size == source.nbytes, f"section '{source.name}' gave {size} of {source.nbytes} bytes"
     return section._replace(digest=digest.digest())
+
+
+def _pieces(chunks: Iterable[bytes | bytearray | memoryview], offset: int) -> Iterator[bytearray]:
+    """The bytes of `chunks` from `offset` on, in pieces that end at multiples of `PIECE`."""
+    piece, room = bytearray(), PIECE - offset % PIECE
+    for chunk in chunks:
+        rest = memoryview(chunk)
+        while rest:
+            head, rest = rest[:room], rest[room:]
+            piece += head
+            room -= len(head)
+            if not room:
+                yield piece
+                piece, room = bytearray(), PIECE
+    yield piece
 
 
 def _check(trial: Callable[[Path], None], written: Path) -> None:

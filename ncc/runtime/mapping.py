@@ -27,7 +27,7 @@ _libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 _POPULATE_READ = 22
-"""MADV_POPULATE_READ of madvise(2)."""
+"""MADV_POPULATE_READ of madvise(2), since Linux 5.14."""
 _FAILED = ctypes.c_void_p(-1).value
 
 
@@ -63,7 +63,8 @@ class Mapping:
         return self.view()[start:end]
 
     def populate(self) -> None:
-        """Bring all of it into memory at once, where the system can (Linux 5.14)."""
+        """Bring all of it into memory at once, in large pages, where the system can."""
+        _libc.madvise(self._base, self._length, mmap.MADV_HUGEPAGE)
         _libc.madvise(self._base, self._length, _POPULATE_READ)
 
     def allow_execution(self) -> None:

@@ -13,6 +13,7 @@ from ncc.neff.format import PAGE, Program, Segment, ValueSpec, round_up
 from ncc.runtime.cores import Team
 from ncc.runtime.host import HostGraph
 from ncc.runtime.mapping import Mapping
+from ncc.runtime.scratch import Scratch
 from ncc.runtime.tensors import Array, addresses, numpy_dtype
 
 Call = Callable[..., None]
@@ -36,15 +37,14 @@ class Workspace:
     __slots__ = ("arena", "block", "call", "io", "sync")
 
     def __init__(self, arena_bytes: int, pointers: int) -> None:
-        length = round_up(arena_bytes, PAGE)
-        size = length + SYNC_BYTES + CALL_BYTES + 8 * pointers
-        buffer = np.empty(PAGE + size, np.uint8)
-        start = -buffer.ctypes.data % PAGE
-        self.arena = buffer.ctypes.data + start
-        self.sync = self.arena + length
-        self.call = self.sync + SYNC_BYTES
+        block = round_up(arena_bytes, PAGE) + SYNC_BYTES
+        size = block + CALL_BYTES + 8 * pointers
+        scratch = Scratch(size)
+        self.arena = scratch.address
+        self.call = self.arena + block
+        self.sync = self.call - SYNC_BYTES
         self.io = self.call + CALL_BYTES
-        self.block = buffer.data[start + length + SYNC_BYTES :]
+        self.block = scratch.part(block, size)
 
 
 class Workspaces:
