@@ -7,6 +7,7 @@ stands once, in a loop over the sums, which wait on the stack.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ncc.backends.cpu.emit.code import Value, integer, vector_literal
@@ -70,6 +71,15 @@ class InRegisters:
         """All is done."""
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A tile on the stack: where its sums are, the first row that counts, and how many do."""
+
+    sums: Value
+    first: Value
+    rows: Value
+
+
 class OnStack:
     """The sums are put on the stack; the body runs in a loop over their rows.
 
@@ -99,6 +109,11 @@ class OnStack:
         self._selected = self._stack
         self._at_end = at_end
 
+    @property
+    def height(self) -> int:
+        """The rows of a whole tile."""
+        return self._pieces.size * self._whole
+
     def select(self, number: Value) -> None:
         """From here on the sums are those of tile `number`."""
         code = self._fn.code
@@ -118,14 +133,26 @@ class OnStack:
                 self._fn.code.store(value, self.place(row, vector * self._unit.lanes))
 
     def tile(self) -> None:
-        code, stmt = self._fn.code, self._stmt
+        tile = self.waiting()
+        self.rows(tile, integer(0), tile.rows)
+
+    def waiting(self) -> Waiting:
+        """The sums of the selected tile, whose first row and column are bound."""
+        code = self._fn.code
         taken = self._left(self._pieces, self._body.first)
         rows = code.binary("mul nuw nsw", taken, integer(self._whole))
         hidden = code.binary("sub nuw nsw", integer(self._pieces.size), taken)
         first = hidden if self._at_end and self._whole == 1 else integer(0)
-        with self._fn.loop(stmt.body, 0, rows) as row:
-            held = code.binary("add nuw nsw", first, row)
+        return Waiting(self._selected, first, rows)
+
+    def rows(self, tile: Waiting, first: Value, end: Value) -> None:
+        """The body on rows `first` to `end` of a tile, of which there is one at least."""
+        code, selected = self._fn.code, self._selected
+        self._selected = tile.sums
+        with self._fn.loop(self._stmt.body, first, end) as row:
+            held = code.binary("add nuw nsw", tile.first, row)
             self._for_each_vector(lambda column: self._vector(row, held, column))
+        self._selected = selected
 
     def _for_each_vector(self, emit: Callable[[Value], None]) -> None:
         """Code for every vector of a row; `emit` takes its first column in the panel."""

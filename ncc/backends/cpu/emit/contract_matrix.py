@@ -11,13 +11,15 @@ the run are alike; elements that do not fill one are multiplied in vectors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.emit.code import Value, integer, literal
-from ncc.backends.cpu.emit.contract_finish import Finish, OnStack
+from ncc.backends.cpu.emit.contract_beside import Beside
+from ncc.backends.cpu.emit.contract_finish import OnStack
 from ncc.backends.cpu.emit.contract_product import Sums
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import unit_for
@@ -44,6 +46,7 @@ def fits_matrix(stmt: Contract, target: Target) -> bool:
         target.has_matrix_registers
         and stmt.a.dtype is DType.bf16
         and stmt.pack.kr == 2
+        and stmt.pack.nr <= len(B) * COLUMNS
         and matrix_depth(stmt.k[-1][1]) is not None
         and matrix_rows(*row_extents(stmt)) is not None
     )
@@ -60,8 +63,25 @@ def configuration(shapes: Sequence[tuple[int, int]]) -> bytes:
     return bytes(data)
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the run for a tile: where its operands start, and what is finished beside it.
+
+    `turn` is that of the tile, see `Place`; `part` the number of the part.
+    """
+
+    start: Cursor
+    turn: Value
+    part: Value
+    beside: Beside
+
+
 class MatrixTiles(TileEmitter):
-    """Tiles of up to 32 x 32 sums in four registers, two of the columns of a panel at a time."""
+    """Tiles of up to 32 x 32 sums in four registers.
+
+    Sums are put on the stack, and a tile is finished while the next one is multiplied: matrix
+    and vector registers have units of their own, which would wait for each other in turns.
+    """
 
     l2_bytes = L2_BYTES
 
@@ -77,21 +97,21 @@ class MatrixTiles(TileEmitter):
         self._axes = tuple(extent for _, extent in outer)
         self._steps = run // depth
         self._parts = self._cut()
-        self._finish = OnStack(
-            fn, stmt, self._unit, self.taken, tiles=TURNS if self._parts else 1, at_end=True
-        )
+        self._turns = 2 if self._parts == 1 else TURNS
+        self._finish = OnStack(fn, stmt, self._unit, self.taken, tiles=self._turns, at_end=True)
 
-    def _cut(self) -> int | None:
-        """Into how many parts the run is cut, if it is."""
+    def _cut(self) -> int:
+        """Into how many parts the run is cut."""
         if self.stmt.order is None:
-            return None if self._axes else run_parts(self._steps, self.grid.block)
+            found = None if self._axes else run_parts(self._steps, self.grid.block)
+            return found or 1
         parts = self.stmt.order.parts
         assert parts in self.cuts, f"no equal parts: {parts} of {self._steps} steps"
-        return parts if parts > 1 else None
+        return parts
 
     @property
     def order(self) -> TileOrder:
-        return replace(super().order, parts=self._parts or 1)
+        return replace(super().order, parts=self._parts)
 
     @property
     def cuts(self) -> Sequence[int]:
@@ -99,10 +119,6 @@ class MatrixTiles(TileEmitter):
             return (1,)
         most = max(1, self._steps // SHORTEST_PART)
         return [parts for parts in range(1, most + 1) if self._steps % parts == 0]
-
-    @property
-    def finish(self) -> Finish:
-        return self._finish
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
@@ -119,55 +135,70 @@ class MatrixTiles(TileEmitter):
         code.run("llvm.x86.tilerelease")
 
     def emit(self, first: Value, end: Value) -> None:
-        if self._parts is None:
-            super().emit(first, end)
-            return
         code = self.fn.code
-        with code.loop(first, end, TURNS) as start, self.fn.environment.scope():
-            following = code.binary("add nuw nsw", start, integer(TURNS))
+        with code.loop(first, end, self._turns) as start, self.fn.environment.scope():
+            following = code.binary("add nuw nsw", start, integer(self._turns))
             stop = code.intrinsic("llvm.umin", following, end)
-            with code.loop(0, self._parts) as part:
-                self._add_part(start, stop, part)
-            with self.located(start, stop) as (number, place, at):
-                self._finish.select(code.binary("sub nuw nsw", number, start))
-                if self._rest:
-                    self.pieces(place, lambda rows, columns: self._add_rests(at, rows, columns))
-                self.finish.tile()
+            with self._each_part() as part, self.located(start, stop) as (number, place, at):
+                turn = code.binary("sub nuw nsw", number, start)
+                with self._before(first, number, turn, part) as beside:
+                    self._finish.select(turn)
+                    stretch = Stretch(at, place.turn, part, beside)
+                    self.pieces(place, lambda rows, columns: self._add(stretch, rows, columns))
+        last = code.binary("sub nuw nsw", end, integer(1))
+        count = code.binary("sub nuw nsw", last, first)
+        with self.at(last):
+            self._finish.select(code.binary("urem", count, integer(self._turns)))
+            self._finish.tile()
 
-    def _add_part(self, start: Value, stop: Value, part: Value | None) -> None:
-        """Add one part of the run to the sums of all tiles from number `start` on."""
-        with self.located(start, stop) as (number, place, at):
-            self._finish.select(self.fn.code.binary("sub nuw nsw", number, start))
-            self.pieces(
-                place,
-                lambda rows, columns: self._multiply(at, place.turn, rows, columns, part),
-            )
+    @contextmanager
+    def _each_part(self) -> Iterator[Value]:
+        """A loop over the parts of the run; yields the number of one."""
+        if self._parts == 1:
+            yield integer(0)
+            return
+        with self.fn.code.loop(0, self._parts) as part, self.fn.environment.scope():
+            yield part
 
-    def piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
-        self._multiply(start, turn, rows, columns, None)
+    @contextmanager
+    def _before(self, first: Value, number: Value, turn: Value, part: Value) -> Iterator[Beside]:
+        """What is finished beside part `part` of tile `number`: the tile before, if it is summed.
+
+        That tile is bound and selected.
+        """
+        code = self.fn.code
+        leads = code.compare("icmp eq", turn, integer(0))
+        starts = code.compare("icmp eq", part, integer(0))
+        starts_later = code.binary("and", starts, code.compare("icmp ugt", number, first))
+        ends = code.compare("icmp eq", part, integer(self._parts - 1))
+        is_summed = code.select(leads, starts_later, ends)
+        number_before = code.intrinsic("llvm.usub.sat", number, integer(1))
+        turn_before = code.binary("add nuw nsw", turn, integer(self._turns - 1))
+        with self.at(number_before):
+            self._finish.select(code.binary("urem", turn_before, integer(self._turns)))
+            yield Beside(self.fn, self._finish, self._part_steps, is_summed)
+
+    @property
+    def _part_steps(self) -> int:
+        return math.prod(self._axes) * self._steps // self._parts
+
+    def _add(self, stretch: Stretch, rows: int, columns: int) -> None:
+        """Add one part of the run to the sums on the stack."""
+        code = self.fn.code
+        halves, (a, b) = self._halves(stretch.start, rows)
+        registers = -(-columns // COLUMNS)
+        places = {
+            SUMS[2 * half + column]: self._finish.place(half * self._split[0], column * COLUMNS)
+            for half in halves
+            for column in range(registers)
+        }
+        self._begin(places, stretch.part)
+        self._sums(replace(stretch, start=(a, b)), halves, registers)
+        for number, place in places.items():
+            self._move("llvm.x86.tilestored64", number, place, self.stmt.pack.nr * 4)
         if self._rest:
-            self._add_rests(start, rows, columns)
-
-    def _multiply(
-        self, start: Cursor, turn: Value, rows: int, columns: int, part: Value | None
-    ) -> None:
-        """Put on the stack what whole steps add to the sums, or that part of it."""
-        halves, (a, b) = self._halves(start, rows)
-        tiles = -(-columns // COLUMNS)
-        for first in range(0, tiles, len(B)):
-            group = range(first, min(first + len(B), tiles))
-            places = {
-                SUMS[2 * half + column - first]: self._finish.place(
-                    half * self._split[0], column * COLUMNS
-                )
-                for half in halves
-                for column in group
-            }
-            self._begin(places, part)
-            here = (a, moved(self.fn.code, b, first * LINE))
-            self._sums(here, turn, halves, len(group), part)
-            for number, place in places.items():
-                self._move("llvm.x86.tilestored64", number, place, self.stmt.pack.nr * 4)
+            with code.when(code.compare("icmp eq", stretch.part, integer(self._parts - 1))):
+                self._add_rests(stretch.start, rows, columns)
 
     def _halves(self, start: Cursor, rows: int) -> tuple[range, Cursor]:
         """The registers of A that `rows` rows need, and where the operands start.
@@ -178,17 +209,14 @@ class MatrixTiles(TileEmitter):
         halves = range(2 if self._split[0] < rows + early else 1)
         return halves, (moved(self.fn.code, start[0], -self.row_start(early)), start[1])
 
-    def _begin(self, places: dict[int, Value], part: Value | None) -> None:
+    def _begin(self, places: dict[int, Value], part: Value) -> None:
         """Empty sums at the first part of the run, else those put aside after the one before."""
         code = self.fn.code
-        if part is None:
-            for number in places:
-                self._instruct("llvm.x86.tilezero", number)
-            return
         empty, aside, done = (code.fresh(stem) for stem in ("empty", "aside", "begun"))
         code.branch_if(code.compare("icmp eq", part, integer(0)), empty, aside)
         code.start(empty)
-        self._begin(places, None)
+        for number in places:
+            self._instruct("llvm.x86.tilezero", number)
         code.branch(done)
         code.start(aside)
         for number, place in places.items():
@@ -229,14 +257,7 @@ class MatrixTiles(TileEmitter):
                 before = code.load(at, unit.sum, unit.lanes)
                 code.store(unit.add(code, before, total), at)
 
-    def _sums(
-        self,
-        start: Cursor,
-        turn: Value,
-        halves: Sequence[int],
-        columns: int,
-        part: Value | None,
-    ) -> None:
+    def _sums(self, stretch: Stretch, halves: Sequence[int], columns: int) -> None:
         """Add products of some halves of the rows by one or two registers of columns."""
         row = self.stride(self.stmt.a, self.stmt.m[-1][0])
 
@@ -252,13 +273,13 @@ class MatrixTiles(TileEmitter):
                     self._instruct(
                         "llvm.x86.tdpbf16ps", SUMS[2 * half + column], A[half], B[column]
                     )
-            return carried
+            return stretch.beside.step(carried)
 
-        walk, cursor = self.walk(start, turn, sum(self._split))
+        walk, cursor = self.walk(stretch.start, stretch.turn, sum(self._split))
         walk = replace(walk, short=False)
-        if part is not None and self._parts is not None:
-            walk, cursor = walk.part(self.fn.code, cursor, part, self._parts)
-        walk.emit(self.fn.code, cursor, [], add)
+        if self._parts > 1:
+            walk, cursor = walk.part(self.fn.code, cursor, stretch.part, self._parts)
+        walk.emit(self.fn.code, cursor, stretch.beside.start(), add)
 
     def _move(self, name: str, register: int, pointer: Value, stride: int) -> None:
         """Load or store a register whose rows are `stride` bytes apart in memory."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.emit.code import Code, Value
-from ncc.backends.cpu.emit.contract_finish import Finish, finish_for
+from ncc.backends.cpu.emit.contract_finish import finish_for
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import Unit, unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
@@ -27,11 +27,13 @@ class VectorTiles(TileEmitter):
         self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
         self._finish = finish_for(fn, stmt, self._unit, self.taken)
 
-    @property
-    def finish(self) -> Finish:
-        return self._finish
+    def emit(self, first: Value, end: Value) -> None:
+        with self.located(first, end) as (_, place, start):
+            self.pieces(place, lambda rows, columns: self._piece(start, place.turn, rows, columns))
+            self._finish.tile()
 
-    def piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
+    def _piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
+        """The sums of `rows` by `columns` from `start` on."""
         vectors = -(-columns // self._unit.lanes)
         parts = partial_sums(rows, vectors, self.stmt.k[-1][1] // self.depth)
         walk, cursor = self.walk(start, turn, rows, unrolled=parts)

@@ -12,7 +12,6 @@ from ncc.backends.cpu.affine import Window, slope
 from ncc.backends.cpu.emit.code import Value, integer
 from ncc.backends.cpu.emit.contract_ahead import Ahead, panels_ahead, rows_ahead
 from ncc.backends.cpu.emit.contract_body import body_bytes
-from ncc.backends.cpu.emit.contract_finish import Finish
 from ncc.backends.cpu.emit.contract_grid import Grid, Place, for_each_length
 from ncc.backends.cpu.emit.contract_walk import Cursor, Stream, Walk, moved
 from ncc.backends.cpu.loops import Contract, Load, TileOrder, Var
@@ -71,25 +70,14 @@ class TileEmitter(ABC):
         """Into how many equal parts the run may be cut."""
         return (1,)
 
-    @property
-    @abstractmethod
-    def finish(self) -> Finish:
-        """What is done with the sums."""
-
-    @abstractmethod
-    def piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
-        """The sums of `rows` by `columns` from `start` on, handed to `finish`."""
-
     @contextmanager
     def prepared(self) -> Iterator[None]:
         """What must hold on a core while it computes tiles."""
         yield
 
+    @abstractmethod
     def emit(self, first: Value, end: Value) -> None:
-        """The tiles of these numbers."""
-        with self.located(first, end) as (_, place, start):
-            self.pieces(place, lambda rows, columns: self.piece(start, place.turn, rows, columns))
-            self.finish.tile()
+        """The tiles of these numbers, of which there is one at least."""
 
     @contextmanager
     def located(self, first: Value, end: Value) -> Iterator[tuple[Value, Place, Cursor]]:
@@ -97,9 +85,14 @@ class TileEmitter(ABC):
 
         Yields the number of a tile, its place and where its operands start.
         """
+        with self.fn.code.loop(first, end) as number, self.at(number) as place:
+            yield number, place, self._operands(place.panel)
+
+    @contextmanager
+    def at(self, number: Value) -> Iterator[Place]:
+        """The variables of rows and columns are bound to the first of tile `number`."""
         code, stmt, grid = self.fn.code, self.stmt, self.grid
         with ExitStack() as stack:
-            number = stack.enter_context(code.loop(first, end))
             stack.enter_context(self.fn.environment.scope())
             place = grid.locate(code, number)
             row = code.binary("mul nuw nsw", place.rows, integer(grid.rows.size))
@@ -108,7 +101,7 @@ class TileEmitter(ABC):
             for (var, _), value in zip(stmt.m, values, strict=True):
                 stack.enter_context(self.fn.bound(var, value))
             stack.enter_context(self.fn.bound(stmt.n, column))
-            yield number, place, self._operands(place.panel)
+            yield place
 
     def pieces(self, place: Place, emit: Callable[[int, int], None]) -> None:
         """Code for a tile of every size that occurs: `emit(rows, columns)`."""
