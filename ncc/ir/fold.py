@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ncc.diagnostics import Locs
-from ncc.ir.graph import Builder, Node, Value
-from ncc.ir.interpret import evaluate
+from ncc.ir.graph import Builder, Graph, Node, Value
+from ncc.ir.interpret import evaluate, interpret
 from ncc.ir.literal import INLINE_LIMIT, Literal
 from ncc.ir.op import Op
 from ncc.ir.ops.constant import Constant
@@ -42,22 +43,28 @@ def constant_array(value: Value, limit: int | None = EVALUATION_LIMIT) -> npt.ND
     Gives up (None) when a part of the expression has more than `limit` bytes; a limit of None
     never does.
     """
-    known: dict[Value, Any] = {}
-    stack = [value]
+    if not value.is_constant:
+        return None
+    nodes = expression(value)
+    if not all(_foldable(node, limit) for node in nodes):
+        return None
+    (array,) = interpret(Graph("constant", (), nodes, [value]), ())
+    return np.asarray(array)
+
+
+def expression(value: Value, known: Container[Value] = ()) -> list[Node]:
+    """The nodes that make a constant of nothing but `known` constants, each after its operands."""
+    found: dict[Node, None] = {}
+    assert value.node is not None, "a constant depends on an input"
+    stack = [value.node]
     while stack:
-        top = stack[-1]
-        if top in known:
-            stack.pop()
-            continue
-        if top.node is None or not _foldable(top.node, limit):
-            return None
-        waiting = [operand for operand in top.node.operands if operand not in known]
+        parts = [operand.node for operand in stack[-1].operands if operand not in known]
+        waiting = [part for part in parts if part is not None and part not in found]
         if waiting:
             stack += waiting
-            continue
-        results = evaluate(top.node, tuple(known[operand] for operand in top.node.operands))
-        known.update(zip(top.node.results, results, strict=True))
-    return np.asarray(known[value])
+        else:
+            found.setdefault(stack.pop())
+    return list(found)
 
 
 def _foldable(node: Node, limit: int | None) -> bool:

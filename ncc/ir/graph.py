@@ -39,15 +39,23 @@ class Value:
         """The op that produced this value; None for a graph input."""
         return self.node.op if self.node else None
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it depends on no input of a graph, and not on chance."""
+        return self.node is not None and self.node.is_constant
+
     def __repr__(self) -> str:
         source = f"{self.node.op.name}#{self.index}" if self.node else f"%{self.name}"
         return f"<{source} : {self.type}>"
 
 
 class Node:
-    """One op applied to operands, with its results and the source nodes it came from."""
+    """One op applied to operands, with its results and the source nodes it came from.
 
-    __slots__ = ("locs", "op", "operands", "results")
+    `is_constant` tells that the results depend on no input of a graph, and not on chance.
+    """
+
+    __slots__ = ("is_constant", "locs", "op", "operands", "results")
 
     def __init__(
         self, op: Op, operands: tuple[Value, ...], types: Sequence[Type], locs: Locs
@@ -56,6 +64,7 @@ class Node:
         self.operands = operands
         self.locs = locs
         self.results = tuple(Value(type, self, index) for index, type in enumerate(types))
+        self.is_constant = op.pure and all(value.is_constant for value in operands)
 
     @property
     def result(self) -> Value:

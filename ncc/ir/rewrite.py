@@ -210,7 +210,7 @@ def _check_types(rule: Rule, node: Node, made: tuple[Value, ...]) -> None:
 
 
 class _Facts:
-    """What is known of values during a sweep: how many read them, and which are constant.
+    """How many read each value during a sweep.
 
     A value that takes the place of another takes its readers. Readers that a rule made redundant
     are counted until the next sweep.
@@ -219,24 +219,17 @@ class _Facts:
     def __init__(self, graph: Graph) -> None:
         self.readers = Counter(value for node in graph.nodes for value in node.operands)
         self.readers.update(graph.outputs)
-        self.constant: set[Value] = set()
 
     def kept(self, original: Node, node: Node) -> None:
         """`node` stands where `original` stood, perhaps with other operands."""
-        self._note(node)
         if node is not original:
             self._pass_on(original, node.results)
 
     def replaced(self, original: Node, made: Sequence[Node], outcome: tuple[Value, ...]) -> None:
         """`outcome` stands where `original` stood; `made` are new nodes, in order."""
         for node in made:
-            self._note(node)
             self.readers.update(node.operands)
         self._pass_on(original, outcome)
-
-    def _note(self, node: Node) -> None:
-        if node.op.pure and self.constant.issuperset(node.operands):
-            self.constant.update(node.results)
 
     def _pass_on(self, original: Node, results: tuple[Value, ...]) -> None:
         for old, new in zip(original.results, results, strict=True):
@@ -253,10 +246,8 @@ class _Match:
         self.blocked: Skip | None = None
 
     def value(self, pattern: Pattern, value: Value) -> bool:
-        if isinstance(pattern, C | D):
-            wanted = isinstance(pattern, C)
-            if (value in self.facts.constant) is not wanted:
-                return False
+        if isinstance(pattern, C | D) and value.is_constant is not isinstance(pattern, C):
+            return False
         if not isinstance(pattern, P):
             return self.names.setdefault(pattern.name, value) is value
         if value.node is None or len(value.node.results) != 1:

@@ -199,11 +199,7 @@ class _Grouping:
 
 def constant_values(graph: Graph) -> set[Value]:
     """The values that depend on no input of the graph."""
-    found: set[Value] = set()
-    for node in graph.nodes:
-        if node.op.pure and all(value in found for value in node.operands):
-            found.update(node.results)
-    return found
+    return {value for node in graph.nodes if node.is_constant for value in node.results}
 
 
 @graph_pass

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides
-from ncc.ir.fold import constant_array
-from ncc.ir.graph import Builder, Value
+from ncc.ir.fold import expression
+from ncc.ir.graph import Builder, Graph, Node, Value
+from ncc.ir.interpret import interpret
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.ops.weight import Weight
 
 ALIGNMENT = 64
+KEPT_PART = 64 << 10
+"""Bytes of a part of an expression that is kept for others that read it."""
+KEPT = 16 << 20
+"""Bytes of all such parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +66,14 @@ class WeightTable:
     def chunks(self) -> Iterator[bytes | memoryview]:
         """The bytes of the section, a slot at a time, with the gaps between them."""
         written = 0
+        evaluation = _Evaluation()
         for slot in self.slots:
             yield bytes(slot.offset - written)
-            array = constant_array(slot.value, limit=None)
-            assert array is not None
+            array = evaluation.array(slot.value)
             assert array.nbytes == slot.nbytes
             yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
             written = slot.offset + slot.nbytes
-            _release(slot.value)
+            evaluation.release()
 
     def _number(self, value: Value) -> int:
         """The same small number for structurally equal expressions."""
@@ -86,14 +92,38 @@ class WeightTable:
         return self._known[value]
 
 
-def _release(value: Value) -> None:
-    """Let go of the files that `value` was computed from."""
-    pending, seen = [value], {value}
-    while pending:
-        node = pending.pop().node
-        assert node is not None
-        if isinstance(node.op, Weight) and node.op.slice is not None:
-            node.op.slice.release()
-        new = [operand for operand in node.operands if operand not in seen]
-        seen.update(new)
-        pending += new
+class _Evaluation:
+    """Constant expressions, evaluated one after another; small parts are kept for the next."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Value, npt.NDArray[Any]] = {}
+        self._nbytes = 0
+        self._nodes: list[Node] = []
+
+    def array(self, value: Value) -> npt.NDArray[Any]:
+        """The elements of `value`."""
+        if value in self._kept:
+            return self._kept[value]
+        self._nodes = nodes = expression(value, self._kept)
+        read = {operand: None for node in nodes for operand in node.operands}
+        given = [operand for operand in read if operand in self._kept]
+        arrays = [self._kept[operand] for operand in given]
+        (array,) = interpret(Graph("weight", given, nodes, [value]), arrays, observe=self._keep)
+        return np.asarray(array)
+
+    def release(self) -> None:
+        """Let go of the files that the last array was computed from."""
+        for node in self._nodes:
+            if isinstance(node.op, Weight) and node.op.slice is not None:
+                node.op.slice.release()
+        self._nodes = []
+
+    def _keep(self, node: Node, results: tuple[npt.NDArray[Any], ...]) -> None:
+        """Remember what an op has computed, without the larger array that it may be part of."""
+        for value, array in zip(node.results, results, strict=True):
+            if node.operands and array.nbytes <= KEPT_PART:
+                if self._nbytes > KEPT:
+                    self._kept.clear()
+                    self._nbytes = 0
+                self._kept[value] = array.copy()
+                self._nbytes += array.nbytes
