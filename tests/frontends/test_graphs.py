@@ -82,11 +82,63 @@ def test_a_decided_if_is_the_branch_that_it_takes() -> None:
     np.testing.assert_array_equal(y, [12, 6, 16])
 
 
-def test_an_if_that_the_data_decides_is_refused() -> None:
-    source = model(BRANCH.replace("(float[3] x)", "(float[3] x, bool choice)"), **NUMBERS)
-    error = refused(source)
+OPEN = BRANCH.replace("(float[3] x)", "(float[3] x, bool choice)")
+
+
+def test_both_branches_of_an_if_that_the_data_decides_must_be_supported() -> None:
+    error = refused(model(OPEN, **NUMBERS))
     assert (error.code, error.exit) == ("unsupported-op", ExitCode.UNSUPPORTED)
-    assert "If with a condition that the data decides (1), Unknown (1)" in error.message
+    assert "Unknown (1)" in error.message
+
+
+def test_of_two_branches_that_can_always_run_the_data_takes_the_results() -> None:
+    source = model(OPEN.replace("Unknown(", "Abs("), **NUMBERS)
+    assert "if" not in {node.op.name for node in load(source)}
+    np.testing.assert_array_equal(run(source, X, True)[0], [12, 6, 16])
+    np.testing.assert_array_equal(run(source, X, False)[0], [-2, -4, -6])
+
+
+def test_a_branch_of_open_sizes_runs_only_when_it_is_taken() -> None:
+    places = "all = NonZero(scaled) row = Gather(all, zero) unknown = Gather(scaled, row)"
+    source = model(OPEN.replace("unknown = Unknown(scaled)", places), zero=np.array(0), **NUMBERS)
+    assert [node.op.name for node in load(source)][-1] == "if"
+    np.testing.assert_array_equal(run(source, [1.0, 0.0, 3.0], True)[0], [12, 10, 16])
+    np.testing.assert_array_equal(run(source, [1.0, 0.0, 3.0], False)[0], [-2, -6])
+
+
+def test_a_branch_that_does_not_fit_the_sizes_fails_only_when_it_is_taken() -> None:
+    product = "unknown = MatMul(scaled, offset)"
+    source = model(OPEN.replace("unknown = Unknown(scaled)", product), **NUMBERS)
+    np.testing.assert_array_equal(run(source, X, True)[0], [12, 6, 16])
+    with pytest.raises(NccError, match="the other branch fails for these sizes"):
+        run(source, X, False)
+
+
+LOOP = """g (float[2] x, int64 n) => (float[2] last, float[k, 2] every) {
+    last, every = Loop (TRIPS, goes_on, x) <body = trip (int64 i, bool before, float[2] s)
+        => (bool after, float[2] next, float[2] kept) {
+        after = Identity(before)
+        next = Add(s, step)
+        kept = Neg(s)
+    }>
+}"""
+STEP: dict[str, Any] = {"goes_on": np.array(True), "step": np.array([1, 2], np.float32)}
+
+
+def test_a_loop_of_known_trips_is_unrolled() -> None:
+    source = model(LOOP.replace("TRIPS", "three"), three=np.array(3), **STEP)
+    assert "loop" not in {node.op.name for node in load(source)}
+    last, every = run(source, [0.0, 0.0], 0)
+    assert (last.tolist(), every.tolist()) == ([3, 6], [[0, 0], [-1, -2], [-2, -4]])
+
+
+@pytest.mark.parametrize("trips", [0, 2])
+def test_a_loop_whose_trips_the_data_counts_runs_on_the_host(trips: int) -> None:
+    source = model(LOOP.replace("TRIPS", "n"), **STEP)
+    assert [node.op.name for node in load(source)][-1] == "loop"
+    last, every = run(source, [0.0, 0.0], trips)
+    assert last.tolist() == [trips, 2 * trips]
+    assert every.shape == (trips, 2)
 
 
 def test_the_branch_that_is_taken_must_be_supported() -> None:

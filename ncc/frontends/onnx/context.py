@@ -32,8 +32,8 @@ class Scope(Protocol):
     def tensor(self, proto: TensorProto, name: str) -> Value:
         """A tensor of the model: a literal when small, else a weight."""
 
-    def inline(self, graph: GraphProto) -> tuple[Value, ...]:
-        """Import the nodes of a nested graph without inputs; its outputs."""
+    def inline(self, graph: GraphProto, inputs: Sequence[Value] = ()) -> tuple[Value, ...]:
+        """Import the nodes of a nested graph for `inputs`; its outputs."""
 
     def unknown(self, nodes: Iterable[NodeProto]) -> Mapping[str, Sequence[Loc]]:
         """The op types of `nodes` that cannot be imported, each with its nodes."""

@@ -12,7 +12,7 @@ from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.registry import importer
 from ncc.ir.graph import Builder, Graph, Value
 from ncc.ir.indexing import constant, counting, part
-from ncc.ir.op import Elementwise, unsupported
+from ncc.ir.op import Elementwise, require, unsupported
 from ncc.ir.ops.arithmetic import Add
 from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.clip import Clip
@@ -69,6 +69,7 @@ def _layer(ctx: Context, cell: Cell) -> tuple[Value, ...]:
 
     Arithmetic is in the compute type of the input.
     """
+    require(ctx.type(0).rank == 3, f"{ctx.node.op_type} takes three axes, not {ctx.type(0)}")
     if ctx.static_shape(0) is None:
         raise unsupported(f"{ctx.node.op_type} of {ctx.type(0)}, whose steps the data counts")
     batch_first = bool(ctx.attr("layout", 0))

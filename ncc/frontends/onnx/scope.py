@@ -68,8 +68,13 @@ class GraphScope:
     def tensor(self, proto: TensorProto, name: str) -> Value:
         return self.unit.build(self.unit.tensors.op(proto, name), locs=())
 
-    def inline(self, graph: GraphProto) -> tuple[Value, ...]:
-        inner = GraphScope(self.unit, self.opsets, initializers_of(graph), {}, self, self.path)
+    def inline(self, graph: GraphProto, inputs: Sequence[Value] = ()) -> tuple[Value, ...]:
+        names = [info.name for info in graph.input]
+        if len(names) != len(inputs):
+            message = f"a nested graph takes {len(names)} inputs, not {len(inputs)}"
+            raise NccError("invalid-model", message)
+        values: dict[str, Value | None] = dict(zip(names, inputs, strict=True))
+        inner = GraphScope(self.unit, self.opsets, initializers_of(graph), values, self, self.path)
         return inner.run(graph.node, [output.name for output in graph.output])
 
     def _names(self) -> set[str]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.indexing import part
 from ncc.ir.interpret import interpret
 from ncc.ir.op import Array, Op, op, require
+from ncc.ir.ops.branch import stacked
 from ncc.ir.ops.concat import Concat
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.types import Dim, TensorType
@@ -64,7 +63,7 @@ class Scan(Op):
             len(operands[self.states]),
             step=lambda inputs: interpret(self.body, inputs),
             take=lambda x, index: x[index],
-            stack=lambda index, made: np.stack(made) if made else self._nothing(index),
+            stack=lambda index, made: stacked(made, self.body.outputs[self.states + index].tensor),
         )
 
     def decompose(self, build: Builder, *operands: Value) -> tuple[Value, ...] | None:
@@ -119,11 +118,6 @@ class Scan(Op):
         require(found, "a scan needs an operand to go along")
         require(all(size == found[0] for size in found), f"{found} slices do not go together")
         return found[0]
-
-    def _nothing(self, index: int) -> Array:
-        """What no steps stack."""
-        made = self.body.outputs[self.states + index].tensor
-        return np.empty((0, *made.dims), made.dtype.numpy)
 
 
 def _slice_of(build: Builder, x: Value, index: int) -> Value:
