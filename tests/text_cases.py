@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from ncc.backends.cpu.rules import classify, refusal
 from ncc.diagnostics import NccError
+from ncc.ir.fold import number
 from ncc.ir.graph import Graph
 from ncc.ir.interpret import interpret
 from ncc.ir.rewrite import Trace
@@ -36,7 +37,7 @@ from ncc.passes.fuse import fuse
 from ncc.passes.place import place
 
 ASKING: dict[str, Callable[[Graph], Graph]] = {
-    "fuse": partial(fuse, classify=classify),
+    "fuse": partial(fuse, classify=classify, holds=lambda value: number(value) is not None),
     "place": partial(place, refusal=refusal),
 }
 """The passes that ask a backend, and their answers."""

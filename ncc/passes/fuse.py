@@ -20,14 +20,12 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 
 from ncc.diagnostics import merge_locs
-from ncc.ir.fold import is_literal
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.fused import Fused
 from ncc.ir.types import Shape
 from ncc.passes import graph_pass
 
 MAX_NODES = 64
-MAX_OPERANDS = 24
 SEARCH_LIMIT = 256
 
 
@@ -203,8 +201,13 @@ def constant_values(graph: Graph) -> set[Value]:
 
 
 @graph_pass
-def fuse(graph: Graph, *, classify: Callable[[Node], Pattern]) -> Graph:
-    """Replace every node that computes by a `fused` node, as few of them as fit."""
+def fuse(
+    graph: Graph, *, classify: Callable[[Node], Pattern], holds: Callable[[Value], bool]
+) -> Graph:
+    """Replace every node that computes by a `fused` node, as few of them as fit.
+
+    Its body holds the literals that `holds` says yes to; what else is constant is an operand.
+    """
     constant = constant_values(graph)
     grouping = _Grouping(graph, constant)
     for node in graph.nodes:
@@ -213,10 +216,10 @@ def fuse(graph: Graph, *, classify: Callable[[Node], Pattern]) -> Graph:
         pattern = classify(node)
         if pattern not in {Pattern.view, Pattern.placement, Pattern.opaque}:
             grouping.join(node, pattern)
-    return _emit(graph, grouping)
+    return _emit(graph, grouping, holds)
 
 
-def _emit(graph: Graph, grouping: _Grouping) -> Graph:
+def _emit(graph: Graph, grouping: _Grouping, holds: Callable[[Value], bool]) -> Graph:
     """The graph with each group as one node, in an order that keeps every dependency."""
     units = _sorted_units(graph, grouping)
     read_outside = _read_outside(graph, grouping)
@@ -228,7 +231,7 @@ def _emit(graph: Graph, grouping: _Grouping) -> Graph:
             node = build.append(build.again(unit, operands))
             mapped.update(zip(unit.results, node.results, strict=True))
         else:
-            _emit_group(build, unit, mapped, read_outside)
+            _emit_group(build, unit, mapped, read_outside, holds)
     outputs = [mapped.get(value, value) for value in graph.outputs]
     return Graph(graph.name, graph.inputs, build.nodes, outputs, graph.output_names)
 
@@ -245,7 +248,11 @@ def _read_outside(graph: Graph, grouping: _Grouping) -> set[Value]:
 
 
 def _emit_group(
-    build: Builder, group: _Group, mapped: dict[Value, Value], read_outside: set[Value]
+    build: Builder,
+    group: _Group,
+    mapped: dict[Value, Value],
+    read_outside: set[Value],
+    holds: Callable[[Value], bool],
 ) -> None:
     nodes = list(_order(group))
     inside = {value for node in nodes for value in node.results}
@@ -256,8 +263,7 @@ def _emit_group(
         for value in node.operands:
             if value in inside or value in inner:
                 continue
-            if is_literal(value) and value.tensor.size == 1 and node is not group.root:
-                assert value.op is not None
+            if value.op is not None and node is not group.root and holds(value):
                 inner[value] = body(value.op)
             else:
                 outer[value] = inner[value] = Value(value.type, name=f"x{len(outer)}")

@@ -16,6 +16,7 @@ from ncc.backends.cpu.loops import Kernel
 from ncc.backends.cpu.looptext.printer import to_text
 from ncc.backends.cpu.lower import lower
 from ncc.backends.cpu.memory import plan
+from ncc.backends.cpu.numbers import numbers_held
 from ncc.backends.cpu.rules import classify
 from ncc.backends.cpu.sharing import worthwhile_cores
 from ncc.backends.cpu.target import Target
@@ -28,7 +29,8 @@ from ncc.passes.fuse import fuse
 
 def kernels(graph: Graph) -> Graph:
     """The body of a device segment with every computing node in a fused one."""
-    return fuse(compute_early(legalize(graph)), classify=classify)
+    graph = compute_early(legalize(graph))
+    return fuse(graph, classify=classify, holds=numbers_held(graph))
 
 
 def compile_segments(

@@ -15,15 +15,17 @@ from ncc.backends.cpu.llvm import compile_text
 from ncc.backends.cpu.target import Target
 
 MIN_SHARE = 1_000_000
-"""Bytes of text, about a second of work, that another process must get to be worth it."""
+"""Work that another process must get to be worth it, about a second: bytes of text."""
+TEXT = 3_000
+"""The work that each text takes whatever its length, in bytes of text."""
 
 _START = "import sys; sys.path[:] = {path!r}; from ncc.backends.cpu.workers import serve; serve()"
 
 
 def compile_texts(texts: Sequence[str], target: Target, jobs: int) -> list[bytes]:
     """The objects of `texts`, in order, by at most `jobs` processes including this one."""
-    count = min(jobs, 1 + sum(map(len, texts)) // MIN_SHARE)
-    shares = _shares([len(text) for text in texts], count)
+    work = [TEXT + len(text) for text in texts]
+    shares = _shares(work, min(jobs, 1 + sum(work) // MIN_SHARE))
     others = [_start([texts[i] for i in share], target) for share in shares[1:]]
     try:
         done = [[compile_text(texts[i], target) for i in shares[0]], *map(_finish, others)]
