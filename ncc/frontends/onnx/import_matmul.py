@@ -11,6 +11,7 @@ from ncc.ir.ops.einsum import Einsum
 from ncc.ir.ops.matmul import MatMul
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.transpose import Transpose
+from ncc.ir.types import DType
 
 
 @importer("MatMul")
@@ -38,12 +39,12 @@ def einsum(ctx: Context) -> Value:
     return ctx.build(Einsum(ctx.need_attr("equation").replace(" ", "")), *operands)
 
 
-def matmul_of_any_rank(ctx: Context, a: Value, b: Value) -> Value:
+def matmul_of_any_rank(ctx: Context, a: Value, b: Value, result: DType | None = None) -> Value:
     """numpy's matmul: an operand of one axis is a row on the left, a column on the right."""
     row, column = a.tensor.rank == 1, b.tensor.rank == 1
     left = ctx.build(Reshape((1, *a.tensor.shape)), a) if row else a
     right = ctx.build(Reshape((*b.tensor.shape, 1)), b) if column else b
-    made = ctx.build(MatMul(), left, right)
+    made = ctx.build(MatMul(result), left, right)
     if not row and not column:
         return made
     shape = made.tensor.shape

@@ -1,4 +1,8 @@
-"""Importers of products of quantized tensors: exact in i32, then scaled and rounded once."""
+"""Importers of products of quantized tensors: of exact integers, then scaled and rounded once.
+
+An integer of 8 bits less a zero point has 8 bits and a sign, which bf16 holds. Such products are
+summed in f32, which holds their sums up to 2**24; beyond, a sum keeps 24 bits.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +23,22 @@ def matmul_integer(ctx: Context) -> Value:
     rows, columns = max(ctx.type(0).rank - 2, 0), ctx.type(1).rank - 1
     a = _centred(ctx, ctx[0], ctx.operand(2), rows)
     b = _centred(ctx, ctx[1], ctx.operand(3), columns)
-    return matmul_of_any_rank(ctx, a, b)
+    return ctx.cast(matmul_of_any_rank(ctx, a, b, DType.f32), DType.i32)
 
 
 @importer("ConvInteger")
 def conv_integer(ctx: Context) -> Value:
     x = _centred(ctx, ctx[0], ctx.operand(2), 0)
     w = _centred(ctx, ctx[1], ctx.operand(3), 0)
-    return ctx.build(conv_op(ctx, w.tensor), x, w)
+    return ctx.cast(ctx.build(conv_op(ctx, w.tensor, DType.f32), x, w), DType.i32)
 
 
 @importer("QLinearMatMul")
 def q_linear_matmul(ctx: Context) -> Value:
     """Operands: a, its scale and zero point, b with its own, and those of the result."""
     rows, columns = max(ctx.type(0).rank - 2, 0), ctx.type(3).rank - 1
-    sums = matmul_of_any_rank(
-        ctx, _centred(ctx, ctx[0], ctx[2], rows), _centred(ctx, ctx[3], ctx[5], columns)
-    )
+    a, b = _centred(ctx, ctx[0], ctx[2], rows), _centred(ctx, ctx[3], ctx[5], columns)
+    sums = matmul_of_any_rank(ctx, a, b, DType.f32)
     by_row = _along(ctx, ctx[1], sums.tensor.rank, sums.tensor.rank - 2)
     by_column = _along(ctx, ctx[4], sums.tensor.rank, sums.tensor.rank - 1)
     return _requantized(ctx, sums, by_row, by_column)
@@ -45,10 +48,11 @@ def q_linear_matmul(ctx: Context) -> Value:
 def q_linear_conv(ctx: Context) -> Value:
     """Operands as for QLinearMatMul, then a bias in i32; the scale of w may be one per filter."""
     x, w = _centred(ctx, ctx[0], ctx[2], 0), _centred(ctx, ctx[3], ctx[5], 0)
-    sums = ctx.build(conv_op(ctx, w.tensor), x, w)
+    sums = ctx.build(conv_op(ctx, w.tensor, DType.f32), x, w)
     bias = ctx.operand(8)
     if bias is not None:
-        sums = ctx.build(Add(), sums, _along(ctx, bias, sums.tensor.rank, 1))
+        whole = ctx.cast(sums, DType.i32)
+        sums = ctx.build(Add(), whole, _along(ctx, bias, sums.tensor.rank, 1))
     return _requantized(ctx, sums, ctx[1], _along(ctx, ctx[4], sums.tensor.rank, 1))
 
 
@@ -64,12 +68,11 @@ def _requantized(ctx: Context, sums: Value, a_scale: Value, b_scale: Value) -> V
 
 
 def _centred(ctx: Context, x: Value, zero: Value | None, axis: int) -> Value:
-    """Quantized integers minus their zero point, one number or one per index of `axis`; i32."""
-    wide = ctx.cast(x, DType.i32)
+    """Quantized integers minus their zero point, one number or one per index of `axis`; bf16."""
     if zero is None:
-        return wide
+        return ctx.cast(x, DType.bf16)
     points = ctx.cast(_along(ctx, zero, x.tensor.rank, axis), DType.i32)
-    return ctx.build(Sub(), wide, points)
+    return ctx.cast(ctx.build(Sub(), ctx.cast(x, DType.i32), points), DType.bf16)
 
 
 def _along(ctx: Context, x: Value, rank: int, axis: int) -> Value:
