@@ -152,7 +152,7 @@ class NumpyMath:
         return np.asarray(value, dtype=np.asarray(like).dtype)
 
     def bitcast(self, x: Scalar, to: DType) -> Scalar:
-        return np.ascontiguousarray(x).view(to.numpy)
+        return np.asarray(x).view(to.numpy)
 
 
 def cast(x: np.ndarray[Any, Any], to: DType) -> np.ndarray[Any, Any]:

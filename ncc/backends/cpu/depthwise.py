@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ncc.backends.cpu.evaluate import MATH, Scope, fma, widen
-from ncc.backends.cpu.loops import Assign, Const, Expr, Let, Local
+from ncc.backends.cpu.evaluate import MATH, fma, widen
+from ncc.backends.cpu.loops import Assign, Const, Expr, Let, Local, Stmt
 from ncc.backends.cpu.products import padded_view
 from ncc.backends.cpu.space import Names, Operand
 from ncc.backends.cpu.views import View
-from ncc.backends.cpu.windows import Bound, Window, distances
+from ncc.backends.cpu.windows import Bound, Place, Steps, Window, distance
 from ncc.ir.graph import Node
 from ncc.ir.ops.conv import Conv
 
@@ -23,7 +23,8 @@ class Depthwise(Window):
     """The sum of the taps times the filter of the channel."""
 
     def __init__(self, node: Node, op: Conv) -> None:
-        super().__init__(node, node.operands[1].tensor.dims[2:])
+        kernel = node.operands[1].tensor.dims[2:]
+        super().__init__(node, kernel, op.strides, op.dilations)
         self.op = op
 
     def view(self, index: int, view: View) -> View:
@@ -33,25 +34,28 @@ class Depthwise(Window):
 
     def bind(self, bound: Sequence[Bound], views: Sequence[View]) -> None:
         x, w = views
-        spatial = x.strides[2:]
-        steps = [s * by for s, by in zip(spatial, self.op.strides, strict=True)]
-        self.reach = [s * by for s, by in zip(spatial, self.op.dilations, strict=True)]
+        self.unit = x.strides[2:]
+        steps = [s * by for s, by in zip(self.unit, self.op.strides, strict=True)]
         self.taps = w.strides[2:]
         self.source = Operand(*bound[0], (*x.strides[:2], *steps))
-        self.filters = Operand(*bound[1], (0, w.strides[0], *[0] * len(spatial)))
+        self.filters = Operand(*bound[1], (0, w.strides[0], *[0] * len(self.unit)))
         self.operands = [self.source, self.filters]
 
-    def write(self, scopes: Sequence[Scope], names: Names) -> list[Expr]:
-        taps = [names.var() for _ in self.kernel]
+    def write(self, places: Sequence[Place], names: Names) -> list[Expr]:
         dtype = self.node.operands[0].tensor.dtype.compute
-        totals = [Local(names("w"), dtype) for _ in scopes]
-        stmts = scopes[0].stmts
-        stmts += [Let(total, Const(0, dtype)) for total in totals]
-        w = widen(self.filters.load(scopes[0].at, *distances(taps, self.taps)))
-        reach = distances(taps, self.reach)
-        assigns = [
-            Assign(total, fma(widen(self.source.load(scope.at, *reach)), w, total))
-            for scope, total in zip(scopes, totals, strict=True)
-        ]
-        stmts += self.sweep(taps, assigns)
+        first, loops = places[0].scope, self.loops(names)
+        totals = [Local(names("w"), dtype) for _ in places]
+        filters: dict[Steps, Expr] = {}
+        along = [by * tap for by, tap in zip(self.dilations, loops, strict=True)]
+        stmts: list[Stmt] = []
+        for steps, seen in self.near(places):
+            reach = [more + step for more, step in zip(along, steps, strict=True)]
+            x = widen(self.source.load(first.at, distance(reach, self.unit)))
+            for index, tap in seen:
+                if tap not in filters:
+                    there = [at + more for at, more in zip(loops, tap, strict=True)]
+                    filters[tap] = widen(self.filters.load(first.at, distance(there, self.taps)))
+                stmts.append(Assign(totals[index], fma(x, filters[tap], totals[index])))
+        first.stmts += [Let(total, Const(0, dtype)) for total in totals]
+        first.stmts += self.sweep(loops, stmts)
         return [MATH.cast(total, self.node.result.tensor.dtype) for total in totals]

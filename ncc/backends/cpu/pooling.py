@@ -6,25 +6,38 @@ import math
 from collections.abc import Sequence
 
 from ncc.backends.cpu.evaluate import MATH, Scope, widen
-from ncc.backends.cpu.loops import Assign, Const, Expr, Let, Load, Local, Var, apply, const
+from ncc.backends.cpu.loops import (
+    Assign,
+    Const,
+    Convert,
+    Expr,
+    Let,
+    Load,
+    Local,
+    Stmt,
+    apply,
+    const,
+)
 from ncc.backends.cpu.space import Names, Operand
 from ncc.backends.cpu.views import View
-from ncc.backends.cpu.windows import Bound, Window, distances
+from ncc.backends.cpu.windows import Bound, Place, Steps, Window, distance
 from ncc.ir.graph import Node
 from ncc.ir.ops.average_pool import AveragePool
 from ncc.ir.ops.max_pool import MaxPool
 from ncc.ir.types import DType
+
+NARROW = {DType.bf16: 0x7F80, DType.f16: 0x7C00}
+"""The bits of infinity in floats of 16 bits."""
 
 
 class Pooling(Window):
     """Combines the taps that lie inside the operand."""
 
     def __init__(self, node: Node, op: MaxPool | AveragePool) -> None:
-        super().__init__(node, op.kernel)
+        super().__init__(node, op.kernel, op.strides, op.dilations)
         self.op = op
         self.sizes = node.operands[0].tensor.dims[2:]
         self.edges = [self._crosses_edge(axis) for axis in range(len(self.kernel))]
-        self.pinned = frozenset(2 + axis for axis, crosses in enumerate(self.edges) if crosses)
 
     def _crosses_edge(self, axis: int) -> bool:
         op, size = self.op, self.sizes[axis]
@@ -40,26 +53,31 @@ class Pooling(Window):
         self.source = Operand(buffer, base, (*view.strides[:2], *walked))
         self.operands = [self.source]
 
-    def write(self, scopes: Sequence[Scope], names: Names) -> list[Expr]:
+    def write(self, places: Sequence[Place], names: Names) -> list[Expr]:
+        first, loops = places[0].scope, self.loops(names)
+        initial = self.initial()
+        found = [Local(names("w"), initial.dtype) for _ in places]
+        stmts: list[Stmt] = []
+        for steps, seen in self.near(places):
+            element = self.element(self._index(loops, steps, first), first)
+            for number, _ in seen:
+                stmts.append(Assign(found[number], self.combined(found[number], element)))
+        first.stmts += [Let(local, initial) for local in found]
+        first.stmts += self.sweep(loops, stmts)
         dtype = self.node.result.tensor.dtype
-        taps = [names.var() for _ in self.kernel]
-        found = [Local(names("w"), dtype.compute) for _ in scopes]
-        stmts = scopes[0].stmts
-        stmts += [Let(local, Const(self.first(dtype), dtype.compute)) for local in found]
-        assigns = [
-            Assign(local, self.combined(local, self._places(taps, scope), scope))
-            for local, scope in zip(found, scopes, strict=True)
-        ]
-        stmts += self.sweep(taps, assigns)
-        pairs = zip(found, scopes, strict=True)
-        return [MATH.cast(self.finished(local, scope), dtype) for local, scope in pairs]
+        pairs = zip(found, places, strict=True)
+        return [MATH.cast(self.finished(local, place.scope), dtype) for local, place in pairs]
 
-    def first(self, dtype: DType) -> float | int:
-        """What an empty window gives."""
+    def initial(self) -> Const:
+        """What an empty window gives, in the type that elements are combined in."""
         raise NotImplementedError
 
-    def combined(self, local: Local, places: Sequence[Expr], scope: Scope) -> Expr:
-        """The new value of `local` after the tap that sees `places`."""
+    def element(self, index: Sequence[Expr], scope: Scope) -> Expr:
+        """What a tap sees at `index`, or outside."""
+        raise NotImplementedError
+
+    def combined(self, local: Local, element: Expr) -> Expr:
+        """The new value of `local` after a tap."""
         raise NotImplementedError
 
     def finished(self, local: Local, scope: Scope) -> Expr:
@@ -71,24 +89,25 @@ class Pooling(Window):
         at = next((index for loop, index in scope.at.items() if loop.axes == (2 + axis,)), const(0))
         return at * self.op.strides[axis] - self.op.low[axis]
 
-    def _places(self, taps: Sequence[Var], scope: Scope) -> list[Expr]:
+    def _index(self, loops: Sequence[Expr], steps: Steps, scope: Scope) -> list[Expr]:
         """The element along each spatial axis that a tap sees, from the first one without edges."""
-        reach = [tap * by for tap, by in zip(taps, self.op.dilations, strict=True)]
+        reach = zip(loops, self.dilations, steps, strict=True)
+        further = [at * by + step for at, by, step in reach]
         return [
-            self.start(axis, scope) + distance if self.edges[axis] else distance
-            for axis, distance in enumerate(reach)
+            self.start(axis, scope) + more if self.edges[axis] else more
+            for axis, more in enumerate(further)
         ]
 
-    def load(self, places: Sequence[Expr], scope: Scope, guard: Expr | None, other: float) -> Expr:
-        """The element at `places`, widened; `other` where `guard` is false."""
-        index = self.source.index(scope.at, *distances(places, self.unit))
+    def load(self, index: Sequence[Expr], scope: Scope, guard: Expr | None, other: float) -> Expr:
+        """The element at `index`; `other` where `guard` is false."""
+        at = self.source.index(scope.at, distance(index, self.unit))
         buffer = self.source.buffer
-        return widen(Load(buffer, index, guard, guard and Const(other, buffer.dtype)))
+        return Load(buffer, at, guard, guard and Const(other, buffer.dtype))
 
-    def inside(self, places: Sequence[Expr]) -> Expr | None:
+    def inside(self, index: Sequence[Expr]) -> Expr | None:
         """Whether a tap sees an element; None if it always does."""
         guard: Expr | None = None
-        for place, size, edge in zip(places, self.sizes, self.edges, strict=True):
+        for place, size, edge in zip(index, self.sizes, self.edges, strict=True):
             if edge:
                 here = (place >= 0) & (place < size)
                 guard = here if guard is None else guard & here
@@ -98,31 +117,44 @@ class Pooling(Window):
 class Maximum(Pooling):
     """The largest element; at an edge, a tap outside sees the nearest element instead.
 
-    That element is in the window too, unless the taps are apart.
+    That element is in the window too, unless the taps are apart. Narrow floats are compared as
+    the integers that are in their order.
     """
 
-    def first(self, dtype: DType) -> float | int:
-        return _lowest(dtype)
+    def initial(self) -> Const:
+        dtype = self.source.buffer.dtype
+        narrow = dtype in NARROW
+        return Const(-(1 << 15), DType.i16) if narrow else Const(_lowest(dtype), dtype)
 
-    def combined(self, local: Local, places: Sequence[Expr], scope: Scope) -> Expr:
-        guard = None
+    def element(self, index: Sequence[Expr], scope: Scope) -> Expr:
+        guard, dtype = None, self.source.buffer.dtype
         if all(step == 1 for step in self.op.dilations):
-            sized = zip(places, self.sizes, self.edges, strict=True)
-            places = [_clamped(place, size) if edge else place for place, size, edge in sized]
+            sized = zip(index, self.sizes, self.edges, strict=True)
+            index = [_clamped(place, size) if edge else place for place, size, edge in sized]
         else:
-            guard = self.inside(places)
-        lowest = _lowest(self.source.buffer.dtype)
-        return apply("max", local, self.load(places, scope, guard, lowest))
+            guard = self.inside(index)
+        loaded = self.load(index, scope, guard, _lowest(dtype))
+        return ordered(loaded) if dtype in NARROW else loaded
+
+    def combined(self, local: Local, element: Expr) -> Expr:
+        return apply("max", local, element)
+
+    def finished(self, local: Local, scope: Scope) -> Expr:
+        dtype = self.source.buffer.dtype
+        return from_order(local, dtype) if dtype in NARROW else local
 
 
 class Mean(Pooling):
     """The mean of the elements, or of those and the zeros around them."""
 
-    def first(self, dtype: DType) -> float | int:
-        return 0
+    def initial(self) -> Const:
+        return Const(0, self.source.buffer.dtype.compute)
 
-    def combined(self, local: Local, places: Sequence[Expr], scope: Scope) -> Expr:
-        return local + self.load(places, scope, self.inside(places), 0)
+    def element(self, index: Sequence[Expr], scope: Scope) -> Expr:
+        return widen(self.load(index, scope, self.inside(index), 0))
+
+    def combined(self, local: Local, element: Expr) -> Expr:
+        return local + element
 
     def finished(self, local: Local, scope: Scope) -> Expr:
         assert isinstance(self.op, AveragePool)
@@ -150,3 +182,20 @@ def _lowest(dtype: DType) -> float | int:
         return -math.inf
     bits = 8 * dtype.itemsize
     return -(1 << (bits - 1)) if dtype.is_signed_int else 0
+
+
+def ordered(x: Expr) -> Expr:
+    """A narrow float as an integer in the same order: any NaN is above infinity."""
+    bits = _sign_and_size(Convert(x, DType.i16, bits=True))
+    return bits - (0x7FFF - NARROW[x.dtype])
+
+
+def from_order(place: Expr, dtype: DType) -> Expr:
+    """The narrow float that `ordered` gave `place`."""
+    bits = _sign_and_size(place + (0x7FFF - NARROW[dtype]))
+    return Convert(bits, dtype, bits=True)
+
+
+def _sign_and_size(bits: Expr) -> Expr:
+    """Sign and magnitude as two's complement less 1 below 0, and back."""
+    return bits ^ (apply("shr", bits, 15) & 0x7FFF)

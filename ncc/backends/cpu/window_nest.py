@@ -1,7 +1,7 @@
 """Kernels around a window: pooling and convolutions of one channel each, and what follows them.
 
-A register tile is a run of neighbouring results along the last spatial axis. They share what they
-load: each filter element, and the operand's elements under several windows.
+A patch of neighbouring results is computed in registers. They share what they load: each filter
+element, and the operand's elements under several windows.
 """
 
 from __future__ import annotations
@@ -13,15 +13,9 @@ from ncc.backends.cpu.builder import Call, KernelBuilder
 from ncc.backends.cpu.depthwise import Depthwise
 from ncc.backends.cpu.evaluate import Evaluator, Scope
 from ncc.backends.cpu.loops import Expr, For, Kind, Role, Stmt
+from ncc.backends.cpu.patch import best_patch
 from ncc.backends.cpu.pooling import Maximum, Mean
-from ncc.backends.cpu.schedule import (
-    PARALLEL,
-    Tile,
-    equal_parts,
-    loops_over,
-    take_shared,
-    vector_loop,
-)
+from ncc.backends.cpu.schedule import PARALLEL, equal_parts, loops_over, take_shared, vector_loop
 from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import View
@@ -81,7 +75,6 @@ class _WindowNest:
         self.inputs = self._bind_others(views)
         self.outputs = [self._bound(view, Role.output) for view in outputs]
         self.operands = [*self.inputs.values(), *window.operands, *self.outputs]
-        self.tile: Tile | None = None
 
     def _bind_window(self, views: Mapping[Value, View]) -> None:
         operands = self.window.node.operands
@@ -98,11 +91,14 @@ class _WindowNest:
 
     def write(self) -> Stmt:
         """The statement of the kernel."""
-        pinned = {*self.window.pinned, self.window.tile_axis}
-        kinds = [axis if axis in pinned else "outer" for axis in range(len(self.domain))]
+        space = range(2, len(self.domain))
+        kinds = [axis if axis in space else "outer" for axis in range(len(self.domain))]
         loops = loops_over(self.domain, kinds, self.operands)
         vector = vector_loop(loops, self.operands, self.target.lanes)
-        outer = [self._tiled(loop) for loop in loops if loop is not vector]
+        outer = [loop for loop in loops if loop is not vector]
+        along = {loop.axes[0] - 2: loop for loop in outer if loop.axes[0] in space}
+        self.patch = best_patch(self.window, along, _most_results(self.target))
+        outer = [self.patch.turns(loop) for loop in outer]
         shared = take_shared(outer)
         count = math.prod(loop.extent for loop in shared)
         lanes = self.target.lanes
@@ -112,27 +108,24 @@ class _WindowNest:
         position = self.build.names.var()
         at = flat_positions(shared, position // (parts or 1))
         body = self._nested(
-            Scope(self._entered(at)), outer, vector, (position % (parts or 1), parts or 1)
+            Scope(self.patch.entered(at)),
+            outer,
+            vector,
+            (position % (parts or 1), parts or 1),
         )
         count *= parts or 1
         return For(position, count, body, Kind.parallel if count > 1 else Kind.serial)
 
-    def _tiled(self, loop: Loop) -> Loop:
-        """`loop`, or if it runs over the tile axis the loop over tiles."""
-        if loop.axes != (self.window.tile_axis,):
-            return loop
-        self.tile = Tile(loop, _tile_width(loop.extent, self.target))
-        return self.tile.turns
-
-    def _entered(self, at: Mapping[Loop, Expr]) -> Mapping[Loop, Expr]:
-        return at if self.tile is None else self.tile.entered(at)
-
     def _nested(
-        self, scope: Scope, outer: list[Loop], vector: Loop | None, part: tuple[Expr, int]
+        self,
+        scope: Scope,
+        outer: list[Loop],
+        vector: Loop | None,
+        part: tuple[Expr, int],
     ) -> tuple[Stmt, ...]:
         var = self.build.names.var()
         if outer:
-            inner = Scope(self._entered({outer[0]: var}), scope)
+            inner = Scope(self.patch.entered({outer[0]: var}), scope)
             return (For(var, outer[0].extent, self._nested(inner, outer[1:], vector, part)),)
         if vector is None:
             return self._results(scope)
@@ -143,20 +136,16 @@ class _WindowNest:
     def _results(self, scope: Scope) -> tuple[Stmt, ...]:
         """All results of one tile."""
         evaluator = Evaluator(self.inputs, {}, self.build.names)
-        places = [scope] if self.tile is None else self.tile.places(scope)
+        places = self.patch.places(scope)
         found = self.window.write(places, self.build.names)
         for place, element in zip(places, found, strict=True):
-            place.known[self.window.node.result] = element
+            place.scope.known[self.window.node.result] = element
             for value, operand in zip(self.body.outputs, self.outputs, strict=True):
-                scope.stmts.append(operand.store(place.at, evaluator.value(value, place)))
+                stored = evaluator.value(value, place.scope)
+                scope.stmts.append(operand.store(place.scope.at, stored))
         return tuple(scope.stmts)
 
 
-def _tile_width(extent: int, target: Target) -> int:
-    """Results in a tile: many share more, but the last tile may repeat some of another."""
-    most = min(extent, target.registers // 4)
-
-    def cost(width: int) -> tuple[int, int]:
-        return -(-extent // width) * (width + 2), -width
-
-    return min(range(1, most + 1), key=cost)
+def _most_results(target: Target) -> int:
+    """Results in a patch, each in a register of its own."""
+    return target.registers * 3 // 8

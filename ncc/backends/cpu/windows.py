@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ncc.backends.cpu.evaluate import Scope
-from ncc.backends.cpu.loops import Buffer, Expr, For, Kind, Stmt, Var
+from ncc.backends.cpu.loops import Buffer, Expr, For, Stmt, Var, const
 from ncc.backends.cpu.space import Names, Operand
 from ncc.backends.cpu.views import View
 from ncc.ir.graph import Node
@@ -14,31 +17,46 @@ UNROLL = 25
 """Taps up to which a window is written out."""
 
 Bound = tuple[Buffer, int]
+Steps = tuple[int, ...]
+"""Along each spatial axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the results that are computed together, so many steps from the first."""
+
+    scope: Scope
+    steps: Steps
 
 
 class Window:
     """Computes elements of a node from the taps of its window."""
 
     operands: list[Operand]
-    pinned: frozenset[int] = frozenset()
-    """Axes of the domain whose own index is needed: they must not be joined with others."""
 
-    def __init__(self, node: Node, kernel: Sequence[int]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        kernel: Sequence[int],
+        strides: Sequence[int],
+        dilations: Sequence[int],
+    ) -> None:
         self.node = node
         self.kernel = tuple(kernel)
-        sizes = node.result.tensor.dims
-        moving = [axis for axis in range(2, len(sizes)) if sizes[axis] > 1]
-        self.tile_axis = moving[-1] if moving else None
-        """The axis along which neighbouring results share what they load."""
+        self.strides = tuple(strides)
+        self.dilations = tuple(dilations)
+        rank = len(self.kernel)
+        self.looped = next(n for n in range(rank + 1) if math.prod(self.kernel[n:]) <= UNROLL)
+        """Axes, from the first, whose taps are a loop."""
 
     def bind(self, bound: Sequence[Bound], views: Sequence[View]) -> None:
         """Take the buffers and views of the node's operands."""
         raise NotImplementedError
 
-    def write(self, scopes: Sequence[Scope], names: Names) -> list[Expr]:
-        """Append the sweep over the taps; the element at each of `scopes`, in its own type.
+    def write(self, places: Sequence[Place], names: Names) -> list[Expr]:
+        """Append the sweep over the taps; the element at each of `places`, in its own type.
 
-        The scopes share one block of statements.
+        Their scopes share one block of statements.
         """
         raise NotImplementedError
 
@@ -46,16 +64,36 @@ class Window:
         """The memory that the node reads through operand `index`."""
         return view
 
-    def sweep(self, taps: Sequence[Var], stmts: Sequence[Stmt]) -> tuple[Stmt, ...]:
-        """`stmts` for every tap; the inner loops are written out."""
+    def near(self, places: Sequence[Place]) -> Iterator[tuple[Steps, list[tuple[int, Steps]]]]:
+        """What any of `places` sees, as steps in the operand from what the first one sees first.
+
+        With each, the places that see it and through which taps; those of a place come in order.
+        Along axes whose taps are a loop, all of that is for the tap that the loop is at.
+        """
+        kernel = [n if axis >= self.looped else 1 for axis, n in enumerate(self.kernel)]
+        found: dict[Steps, list[tuple[int, Steps]]] = {}
+        for index, place in enumerate(places):
+            for tap in itertools.product(*map(range, kernel)):
+                moved = zip(place.steps, self.strides, tap, self.dilations, strict=True)
+                seen = tuple(steps * by + n * apart for steps, by, n, apart in moved)
+                found.setdefault(seen, []).append((index, tap))
+        return iter(sorted(found.items()))
+
+    def loops(self, names: Names) -> list[Expr]:
+        """Which tap a loop is at along each axis: 0 where there is none."""
+        return [names.var() if axis < self.looped else const(0) for axis in range(len(self.kernel))]
+
+    def sweep(self, taps: Sequence[Expr], stmts: Sequence[Stmt]) -> tuple[Stmt, ...]:
+        """`stmts` for every tap of the axes that are loops."""
         body = tuple(stmts)
-        copies = 1
         for var, extent in reversed(list(zip(taps, self.kernel, strict=True))):
-            copies *= extent
-            body = (For(var, extent, body, Kind.unrolled if copies <= UNROLL else Kind.serial),)
+            body = (For(var, extent, body),) if isinstance(var, Var) else body
         return body
 
 
-def distances(places: Sequence[Expr], strides: Sequence[int]) -> list[Expr]:
-    """Elements from index 0 to `places`, one for each axis."""
-    return [place * stride for place, stride in zip(places, strides, strict=True)]
+def distance(steps: Sequence[Expr | int], strides: Sequence[int]) -> Expr:
+    """Elements between two indices that are so many steps apart."""
+    total: Expr = const(0)
+    for count, stride in zip(steps, strides, strict=True):
+        total = total + count * stride
+    return total
