@@ -152,6 +152,7 @@ def _part(graph: Graph, target: Target, table: Weights, hosts: dict[bytes, str])
             for k in artifact.kernels
         ),
         yardsticks=tuple(Yardstick(y.name, y.entry, y.work) for y in artifact.yardsticks),
+        fingerprint=artifact.fingerprint,
     )
     text = "\n".join(kernel.text for kernel in artifact.kernels)
     return _Part(variant, artifact.code, text, _report(segments, artifact, backend.refusal))

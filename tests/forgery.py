@@ -10,7 +10,7 @@ import msgpack
 
 from ncc.neff import header as headers
 from ncc.neff.codec import encode
-from ncc.neff.format import HEADER_SIZE, Section, data_start
+from ncc.neff.format import HEADER_SIZE, MINOR, Section, data_start
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -34,7 +34,7 @@ def sealed(header: bytes) -> bytes:
     return header[:992] + hashlib.sha256(header[:992]).digest()
 
 
-def with_manifest(good: bytes, encoded: bytes, minor: int = 0) -> bytes:
+def with_manifest(good: bytes, encoded: bytes, minor: int = MINOR) -> bytes:
     """`good` with other bytes for its manifest, and a header that agrees."""
     start = data_start(manifest_end(good) - HEADER_SIZE)
     digest = hashlib.sha256(encoded).digest()
@@ -56,7 +56,7 @@ def raw_manifest(good: bytes) -> dict[str, Any]:
     return raw
 
 
-def forged(good: bytes, change: Change, minor: int = 0) -> bytes:
+def forged(good: bytes, change: Change, minor: int = MINOR) -> bytes:
     """`good` with a changed manifest."""
     raw = raw_manifest(good)
     change(raw)

@@ -39,7 +39,7 @@ PIPELINE = ("ncc.bundle", "ncc.compiler")
 FLEET = ("ncc.diagnostics", "ncc.options", "ncc.neff", "ncc.runtime")
 """What a machine that only runs bundles loads."""
 
-FLEET_THIRD_PARTY = {"ncc.neff": {"msgpack"}, "ncc.runtime": {"msgpack", "numpy"}}
+FLEET_THIRD_PARTY = {"ncc.neff": {"msgpack", "numpy"}, "ncc.runtime": {"msgpack", "numpy"}}
 
 LAZY = {
     ("ncc.cli", "ncc.cli.process"): "interrupts must be held back before anything is imported",

@@ -129,12 +129,13 @@ NOTHING = f"{HEAD} {{ ret void }}"
 
 @cache
 def image() -> tuple[bytes, dict[str, int]]:
-    """The machine code of all kernels and of `serve` and `run`, and where each starts."""
+    """The machine code of all kernels and of what all images hold, and where each starts."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
     shared = link(Compiled((), ()), [], TARGETS["x86-64-v3"])
-    code, entries = shared.data, {"serve": shared.serve, "run": shared.run}
+    code = shared.data
+    entries = {"serve": shared.serve, "run": shared.run, "fingerprint": shared.fingerprint}
     for name, text in {"product": PRODUCT, "gate": GATE, "nothing": NOTHING}.items():
         code += b"\0" * (-len(code) % 64)
         entries[name] = len(code)
@@ -178,7 +179,15 @@ def manifest(kernel: str = "product") -> Manifest:
     spans = (Kernel(kernel, made.segments[0].entry, 64, 1, SIZE, 12 * SIZE, ("/mul",)),)
     code = image()[1]
     variant = Variant(
-        TARGET, FEATURES, "code", "weights", code["serve"], code["run"], (made,), spans
+        TARGET,
+        FEATURES,
+        "code",
+        "weights",
+        code["serve"],
+        code["run"],
+        (made,),
+        spans,
+        fingerprint=code["fingerprint"],
     )
     return Manifest(
         producer="ncc 0.1.0",

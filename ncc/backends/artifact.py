@@ -51,7 +51,7 @@ class Artifact:
     """A compiled program: code with an entry for each device segment.
 
     `serve` and `run` are where the code has the function of a worker and the one that calls
-    entries: docs/neff.md, "Cores".
+    entries: docs/neff.md, "Cores"; `fingerprint` that which hashes weights.
     `constants` holds the offsets, in the weights, of the constants that host segments read.
     """
 
@@ -60,6 +60,7 @@ class Artifact:
     code: bytes
     serve: int
     run: int
+    fingerprint: int
     segments: tuple[SegmentReport, ...]
     yardsticks: tuple[YardstickReport, ...]
     arena_nbytes: int

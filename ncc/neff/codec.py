@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgpack
 
 from ncc.neff.errors import damaged, require
-from ncc.neff.format import MAX_DEPTH, MAX_ITEMS, Manifest
+from ncc.neff.format import MAX_DEPTH, MAX_ITEMS, MINOR, Manifest
 
 MAX_INT = 2**63 - 1
 SCALARS = (NoneType, bool, int, float, str, bytes)
@@ -26,15 +26,16 @@ def encode(value: object) -> bytes:
     return packed
 
 
-def decode_manifest(data: bytes, *, newer: bool = False) -> Manifest:
+def decode_manifest(data: bytes, minor: int = MINOR) -> Manifest:
     """The manifest in `data`; NccError (integrity) unless it is canonical and well-typed.
 
-    A map may hold keys that this reader does not know only if its writer was `newer`.
+    A map may hold keys that this reader does not know only if `minor`, the version of its writer,
+    is newer; it may lack keys that have a default only if that is older.
     """
     raw = _unpack(data)
     require(encode(raw) == data, "the manifest is not in canonical form")
     try:
-        manifest: Manifest = _decoder(Manifest, newer)(raw)
+        manifest: Manifest = _decoder(Manifest, (minor > MINOR) - (minor < MINOR))(raw)
     except _WrongError as wrong:
         raise damaged(f"manifest{wrong.path} {wrong}") from None
     return manifest
@@ -76,32 +77,37 @@ Decoder = Callable[[Any], Any]
 
 
 @cache
-def _decoder(hint: Any, newer: bool) -> Decoder:
-    """A function from raw msgpack data to a value of type `hint`."""
+def _decoder(hint: Any, age: int) -> Decoder:
+    """A function from raw msgpack data to a value of type `hint`.
+
+    `age` is 1 for data of a newer minor version than ours, -1 for that of an older one.
+    """
     if hasattr(hint, "_fields"):
-        return _struct(hint, newer)
+        return _struct(hint, age)
     origin, args = get_origin(hint), get_args(hint)
     if origin is UnionType:
-        return _union({_raw_type(arg): _decoder(arg, newer) for arg in args})
+        return _union({_raw_type(arg): _decoder(arg, age) for arg in args})
     if origin is tuple:
-        return _sequence(_decoder(args[0], newer))
+        return _sequence(_decoder(args[0], age))
     if origin is dict:
-        return _mapping(_decoder(args[1], newer))
+        return _mapping(_decoder(args[1], age))
     return _LEAVES[hint]
 
 
-def _struct(cls: Any, newer: bool) -> Decoder:
+def _struct(cls: Any, age: int) -> Decoder:
     hints = get_type_hints(cls)
-    decoders = {name: _decoder(hints[name], newer) for name in sorted(hints)}
+    decoders = {name: _decoder(hints[name], age) for name in sorted(hints)}
+    optional = set(cls._field_defaults) if age < 0 else set()
 
     def decode(raw: Any) -> Any:
         _expect(dict, raw)
-        missing = decoders.keys() - raw.keys()
+        missing = decoders.keys() - raw.keys() - optional
         unknown = raw.keys() - decoders.keys()
-        if missing or (unknown and not newer):
+        if missing or (unknown and age <= 0):
             key = min(missing or unknown)
             raise _WrongError(f"lacks '{key}'" if missing else f"has an unknown key '{key}'")
-        return cls(**_decode_values(decoders, {name: raw[name] for name in decoders}))
+        known = {name: raw[name] for name in decoders if name in raw}
+        return cls(**_decode_values(decoders, known))
 
     return decode
 

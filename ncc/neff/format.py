@@ -14,7 +14,7 @@ from enum import IntFlag
 from typing import NamedTuple
 
 MAGIC = b"\x89NCC\r\n\x1a\n"
-MAJOR, MINOR = 2, 0
+MAJOR, MINOR = 2, 1
 PAGE = 4096
 PART = 1 << 20
 """Bytes of a section that have a digest of their own."""
@@ -176,7 +176,8 @@ class Yardstick(NamedTuple):
 class Variant(NamedTuple):
     """The programs compiled for one target; `features` are the CPU flags that it needs.
 
-    `serve` and `run` are offsets in the code: what a worker thread runs, and what calls entries.
+    `serve` and `run` are offsets in the code: what a worker thread runs, and what calls entries;
+    so is `fingerprint`, what hashes the weights, or 0.
     """
 
     target: str
@@ -188,12 +189,13 @@ class Variant(NamedTuple):
     programs: tuple[Program, ...]
     kernels: tuple[Kernel, ...]
     yardsticks: tuple[Yardstick, ...] = ()
+    fingerprint: int = 0
 
 
 class Section(NamedTuple):
     """A row of the section table; `offset` counts from the start of the data area.
 
-    `digest` is that of `ncc.neff.digest`.
+    `digest` is that of `ncc.neff.digest`, `fingerprint` that of `ncc.neff.fingerprint` or empty.
     """
 
     name: str
@@ -202,6 +204,7 @@ class Section(NamedTuple):
     size: int
     alignment: int
     digest: bytes
+    fingerprint: bytes = b""
 
 
 class Manifest(NamedTuple):

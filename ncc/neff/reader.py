@@ -13,7 +13,7 @@ from types import TracebackType
 from ncc.neff import header as headers
 from ncc.neff.codec import decode_manifest
 from ncc.neff.errors import reading, require
-from ncc.neff.format import HEADER_SIZE, MINOR, Header, Manifest, Section, data_start
+from ncc.neff.format import HEADER_SIZE, Header, Manifest, Section, data_start
 from ncc.neff.verify import check_digest, check_manifest
 
 
@@ -92,7 +92,7 @@ def _checked(path: str, file: int) -> Bundle:
     header = headers.unpack(os.pread(file, HEADER_SIZE, 0), status.st_size)
     encoded = _read(file, HEADER_SIZE, header.manifest_size)
     require(sha256(encoded).digest() == header.manifest_sha256, "the manifest is damaged")
-    manifest = decode_manifest(encoded, newer=header.minor > MINOR)
+    manifest = decode_manifest(encoded, header.minor)
     check_manifest(manifest)
     expected = headers.make(manifest, encoded, header.minor)
     require(header == expected, "the header does not belong to the manifest")

@@ -55,6 +55,8 @@ def _check_sections(sections: tuple[Section, ...]) -> dict[str, Section]:
     for section in sections:
         require(section.kind in ALIGNMENTS, f"section kind '{section.kind}' is unknown")
         require(len(section.digest) == 32, f"section '{section.name}' has no digest")
+        known = len(section.fingerprint) in (0, 32)
+        require(known, f"the fingerprint of section '{section.name}' is cut short")
     for section, expected in zip(sections, place(sections), strict=True):
         require(
             section == expected,
@@ -83,8 +85,9 @@ def _check_variant(manifest: Manifest, variant: Variant, sections: dict[str, Sec
     code = _section(what, sections, variant.code, "code")
     weights = _section(what, sections, variant.weights, "weights")
     require(manifest.cores == 1, "the bundle holds machine code and asks for more than one core")
-    entries = (variant.serve, variant.run, *(item.entry for item in variant.yardsticks))
-    require(max(entries) < code.size, f"a function of {what} is outside of the code")
+    functions = (variant.serve, variant.run, variant.fingerprint)
+    entries = (item.entry for item in variant.yardsticks)
+    require(max(*functions, *entries) < code.size, f"a function of {what} is outside of the code")
     for yardstick in variant.yardsticks:
         sound = 0 < yardstick.work <= MAX_ARENA
         require(sound, f"yardstick '{yardstick.name}' does {yardstick.work}")

@@ -13,6 +13,7 @@ from ncc.neff import header as headers
 from ncc.neff.atomic import replace_file
 from ncc.neff.codec import encode
 from ncc.neff.digest import Digest
+from ncc.neff.fingerprint import Fingerprint
 from ncc.neff.format import Manifest, Section, data_start, place
 from ncc.neff.reader import open_bundle
 
@@ -48,7 +49,10 @@ def write(
     verified in full, then `trial` is called with its temporary name and may refuse it by raising.
     The same arguments give the same bytes. NccError as of `atomic.replace_file`.
     """
-    table = place(Section(s.name, s.kind, 0, s.nbytes, 0, UNKNOWN) for s in sources)
+    table = place(
+        Section(s.name, s.kind, 0, s.nbytes, 0, UNKNOWN, UNKNOWN if s.kind == "weights" else b"")
+        for s in sources
+    )
     manifest = manifest._replace(sections=table)
     replace_file(
         Path(path), partial(_fill, manifest, sources), partial(_check, trial or (lambda _: None))
@@ -72,12 +76,15 @@ def _fill(manifest: Manifest, sources: Sequence[Source], file: BinaryIO) -> None
 def _stream(file: BinaryIO, start: int, section: Section, source: Source) -> Section:
     """Write a section at its place; what is skipped reads as zeros."""
     offset = file.seek(start + section.offset)
-    digest, size = Digest(), 0
+    digest, fingerprint, size = Digest(), Fingerprint(), 0
     for piece in _pieces(source.chunks(), offset):
         digest.update(piece)
+        if section.fingerprint:
+            fingerprint.update(piece)
         size += file.write(piece)
     assert size == source.nbytes, f"section '{source.name}' gave {size} of {source.nbytes} bytes"
-    return section._replace(digest=digest.digest())
+    section = section._replace(digest=digest.digest())
+    return section._replace(fingerprint=fingerprint.digest()) if section.fingerprint else section
 
 
 def _pieces(chunks: Iterable[bytes | bytearray | memoryview], offset: int) -> Iterator[bytearray]:

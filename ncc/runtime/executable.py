@@ -14,6 +14,7 @@ from ncc.runtime.cores import TEAM
 from ncc.runtime.host import HostGraph
 from ncc.runtime.mapping import Mapping
 from ncc.runtime.plan import Code, DeviceStep, HostStep, Plan, Workspaces
+from ncc.runtime.soundness import check_fingerprint
 from ncc.runtime.tensors import Array
 
 
@@ -27,6 +28,7 @@ class Executable:
     def __init__(self, bundle: Bundle, variant: Variant) -> None:
         self._path = bundle.path
         self._weights_section = bundle.sections[variant.weights]
+        self._fingerprint = variant.fingerprint if self._weights_section.fingerprint else 0
         self._weights = _map(bundle, variant.weights)
         self._weights_are_sound = False
         self._checking = threading.Lock()
@@ -55,12 +57,24 @@ class Executable:
         return Plan(program, steps, self._weights, self._workspaces)
 
     def verify_weights(self, cores: int) -> None:
-        """Check the weights against their digest, once, on so many cores; NccError (integrity)."""
-        with self._checking, reading(self._path):
-            if not self._weights_are_sound:
-                self._weights.populate()
-                check_digest(self._weights_section, self._weights.part, cores)
-                self._weights_are_sound = True
+        """Check the weights against their digest, on so many cores; NccError (integrity)."""
+        with reading(self._path):
+            self._weights.populate()
+            check_digest(self._weights_section, self._weights.part, cores)
+            self._weights_are_sound = True
+
+    def _glance(self, cores: int) -> None:
+        """Check the weights before they are first used; by their fingerprint if they have one."""
+        with self._checking:
+            if self._weights_are_sound:
+                return
+            if not self._fingerprint:
+                self.verify_weights(cores)
+                return
+            self._weights.populate()
+            with reading(self._path):
+                check_fingerprint(self._weights_section, self.code, self._fingerprint, cores)
+            self._weights_are_sound = True
 
     def run(self, plan: Plan, inputs: Sequence[Array], cores: int) -> list[Array]:
         """The outputs of one of `plans`, arrays of their own, for dense `inputs` of its shapes.
@@ -69,7 +83,7 @@ class Executable:
         resource if memory runs out.
         """
         if not self._weights_are_sound:
-            self.verify_weights(cores)
+            self._glance(cores)
         try:
             return plan.run(inputs, cores)
         except MemoryError as error:

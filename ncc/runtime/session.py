@@ -32,8 +32,9 @@ def load(
     """Map the bundle at `path` and take the best variant that this machine, or `host`, can run.
 
     The manifest, the code and the host graphs are checked against their digests here; the weights
-    are too with `verify` "full", before the first call with "lazy". The file may be replaced or
-    removed afterwards, but must not be changed in place while the model lives.
+    are too with `verify` "full", or by their fingerprint before the first call with "lazy". The
+    file may be replaced or removed afterwards, but must not be changed in place while the model
+    lives.
 
     NccError: usage if the file cannot be read, incompatible if this version or this CPU cannot run
     it, integrity if it is damaged.

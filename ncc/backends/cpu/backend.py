@@ -61,6 +61,7 @@ def compile_segments(
         code=image.data,
         serve=image.serve,
         run=image.run,
+        fingerprint=image.fingerprint,
         segments=tuple(
             SegmentReport(entry, timed, tuple(driver.marks(steps)), _cores(calls, steps, target))
             for calls, steps, entry, timed in zip(

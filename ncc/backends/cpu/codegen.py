@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ncc.backends.cpu.driver import Call, emit_entries
 from ncc.backends.cpu.elf import Object, read_object
+from ncc.backends.cpu.emit.fingerprint import FINGERPRINT, fingerprint_module
 from ncc.backends.cpu.emit.kernel import emit_kernel
 from ncc.backends.cpu.emit.team import RUN, SERVE
 from ncc.backends.cpu.emit.waiting import futex_object
@@ -36,13 +37,15 @@ class Compiled:
 class Executable:
     """An image with the offset of each entry and the extent of each kernel's code.
 
-    `serve` and `run` are the offsets of the functions of `emit.team`, `timed` those of entries
-    that write down times, `yardsticks` those of what kernels are measured against.
+    `serve` and `run` are the offsets of the functions of `emit.team`, `fingerprint` that of
+    `emit.fingerprint`, `timed` those of entries that write down times, `yardsticks` those of what
+    kernels are measured against.
     """
 
     data: bytes
     serve: int
     run: int
+    fingerprint: int
     entries: tuple[int, ...]
     timed: tuple[int, ...]
     yardsticks: tuple[int, ...]
@@ -96,11 +99,13 @@ def link(
         (f"{measure.name}.", read_object(compile_text(measure.text, target)))
         for measure in measures
     ]
-    image = place([*kernels, ("", driver), ("", futex_object(target)), *scales])
+    hashing = read_object(compile_text(fingerprint_module(target), target))
+    image = place([*kernels, ("", driver), ("", futex_object(target)), ("", hashing), *scales])
     return Executable(
         image.data,
         image.functions[SERVE].offset,
         image.functions[RUN].offset,
+        image.functions[FINGERPRINT].offset,
         tuple(image.functions[f"entry.{i}"].offset for i in range(len(entries))),
         tuple(image.functions[f"timed.{i}"].offset for i in range(len(entries))),
         tuple(image.functions[f"{prefix}{YARDSTICK}"].offset for prefix, _ in scales),
