@@ -29,22 +29,37 @@ class Ahead:
     turns: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """`count` panels of `nbytes`; `tiles` row tiles use one before the next is taken.
+
+    All of them are gone through `passes` times.
+    """
+
+    count: int
+    nbytes: int
+    tiles: int
+    passes: int
+
+
 def panels_ahead(
-    b: Stream, panel_bytes: int, panels: int, row_tiles: int, l2_bytes: int = L2_BYTES
-) -> Ahead:
-    """For panels that `row_tiles` tiles use before the next one is taken."""
-    lines = -(-b.step // LINE)
-    if row_tiles == 1 or panels == 1 or 2 * panel_bytes > l2_bytes:
+    b: Stream, panels: Panels, unrolled: int, l2_bytes: int = L2_BYTES
+) -> Ahead | None:
+    """For panels that are walked in rounds of `unrolled` steps; None where all of them stay."""
+    lines = -(-unrolled * b.step // LINE)
+    if panels.tiles == 1 and panels.passes > 1 and panels.count * panels.nbytes <= l2_bytes:
+        return None
+    if panels.tiles == 1 or panels.count == 1 or 2 * panels.nbytes > l2_bytes:
         return Ahead(Stream(b.axes, b.step, lines), SOON)
-    each = -(-lines // row_tiles)
-    return Ahead(Stream(b.axes, b.step, each), panel_bytes, each * LINE, -(-lines // each))
+    each = -(-lines // panels.tiles)
+    return Ahead(Stream(b.axes, b.step, each), panels.nbytes, each * LINE, -(-lines // each))
 
 
 def rows_ahead(
-    a: Stream, tile_bytes: int, steps: int, a_bytes: int, l2_bytes: int = L2_BYTES
+    a: Stream, tile_bytes: int, rounds: int, unrolled: int, a_bytes: int, l2_bytes: int = L2_BYTES
 ) -> Ahead | None:
-    """For rows of A of which a tile covers `tile_bytes` in `steps` steps of the run."""
+    """For rows of A of which a tile covers `tile_bytes` in so many rounds of the run."""
     if a_bytes <= l2_bytes:
         return None
-    lines = -(-tile_bytes // (LINE * steps))
-    return Ahead(Stream(a.axes, lines * LINE, lines), tile_bytes)
+    lines = -(-tile_bytes // (LINE * rounds))
+    return Ahead(Stream(a.axes, lines * LINE // unrolled, lines), tile_bytes)

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ncc.backends.cpu import vecmath
+from ncc.backends.cpu.affine import Affine
 from ncc.backends.cpu.emit.code import Value, integer
-from ncc.backends.cpu.loops import Apply, Const, Contract, Expr, Load, Store
-from ncc.backends.cpu.tiles import RowCut
+from ncc.backends.cpu.emit.contract_walk import ask_for, moved
+from ncc.backends.cpu.loops import Apply, Buffer, Const, Contract, Expr, Load, Store
+from ncc.backends.cpu.tiles import LINE, RowCut
 from ncc.backends.cpu.uses import changes, operands, postorder
 from ncc.ir.types import DType
 
@@ -28,6 +30,7 @@ class Body:
         self._fn = fn
         self._stmt = stmt
         self._taken = taken
+        self._places = _places(stmt)
         self._vars = tuple(var for var, _ in stmt.m[-1 if taken.whole == 1 else -2 :])
 
     @property
@@ -54,6 +57,24 @@ class Body:
         with self._fn.bound(self._vars[0], at), self._fn.bound(self._vars[1], inner):
             yield
 
+    def ask(self, rows: int, columns: int) -> None:
+        """Start to bring to the second-level cache what the body touches in a tile."""
+        fn = self._fn
+        for row in range(rows):
+            with self._bound(integer(row)):
+                for buffer, form in self._touched():
+                    first = fn.memory.address(buffer, form)
+                    for distance in range(0, columns * buffer.dtype.itemsize, LINE):
+                        ask_for(fn.code, moved(fn.code, first, distance))
+
+    def _touched(self) -> Iterator[tuple[Buffer, Affine]]:
+        """The first of the elements, side by side, that belong to the columns of a row."""
+        for buffer, index in self._places:
+            form = self._fn.index.form(index)
+            along = form.coefficient(self._stmt.n)
+            if along == 1 and not self._fn.environment.reads(index).isdisjoint(self._vars):
+                yield buffer, form
+
     def share(self) -> None:
         """Compute, in the lanes in force, what depends on the column but on no row of a tile."""
         inside = {*self._vars, *changes(self._stmt.body), self._stmt.acc}
@@ -74,6 +95,14 @@ def body_bytes(stmt: Contract) -> int:
     read = {expr.buffer for expr in exprs if isinstance(expr, Load)}
     written = {inner.buffer for inner in stmt.body if isinstance(inner, Store)}
     return sum(buffer.size * buffer.dtype.itemsize for buffer in read | written)
+
+
+def _places(stmt: Contract) -> list[tuple[Buffer, Expr]]:
+    """Where the body reads and writes, each place once."""
+    exprs = postorder(root for inner in stmt.body for root in operands(inner))
+    read = [(expr.buffer, expr.index) for expr in exprs if isinstance(expr, Load)]
+    written = [(inner.buffer, inner.index) for inner in stmt.body if isinstance(inner, Store)]
+    return list(dict.fromkeys([*read, *written]))
 
 
 def _values(stmt: Contract) -> Iterator[Expr]:

@@ -40,6 +40,11 @@ class Grid:
         return math.prod(self.outer) * self.rows.count
 
     @property
+    def blocks(self) -> Pieces:
+        """The blocks of row tiles."""
+        return Pieces(self.row_tiles, self.block)
+
+    @property
     def count(self) -> int:
         return self.row_tiles * self.columns.count
 
@@ -59,7 +64,7 @@ class Grid:
 
     def _in_block(self, code: Code, block: Value, inside: Value) -> tuple[Value, Value]:
         """The panel, and the row tile counted from the first of its block."""
-        blocks = Pieces(self.row_tiles, self.block)
+        blocks = self.blocks
         panel, turn = _divide(code, inside, self.block)
         if not blocks.rest:
             return panel, turn

@@ -250,7 +250,7 @@ class MatrixTiles(TileEmitter):
                 "mul nsw", row, integer(self.stride(self.stmt.a, self.stmt.m[-1][0]))
             )
             here = moved(code, moved(code, a, self.row_start(half * self._split[0])), down)
-            (sums,) = Sums(unit, kr, (0,), vectors, walk).emit(code, (here, b))
+            (sums,) = Sums(unit, kr, (0,), vectors, walk, self.fn.target).emit(code, (here, b))
             place = code.binary("add nsw", row, integer(half * self._split[0]))
             for vector, total in enumerate(sums):
                 at = self._finish.place(place, vector * unit.lanes)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.emit.code import Code, Value
+from ncc.backends.cpu.emit.contract_body import Body
 from ncc.backends.cpu.emit.contract_finish import finish_for
+from ncc.backends.cpu.emit.contract_registers import emptied, settled
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import Unit, unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
@@ -17,6 +19,9 @@ from ncc.backends.cpu.tiles import cut_rows, partial_sums
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
 
+UNROLLED = 4
+"""Steps of a round, each of which asks for about one line of the next panel."""
+
 
 class VectorTiles(TileEmitter):
     """Tiles whose sums stay in vector registers; the last rows and columns take fewer."""
@@ -25,6 +30,7 @@ class VectorTiles(TileEmitter):
         taken = cut_rows(*row_extents(stmt), stmt.tile[0])
         super().__init__(fn, stmt, taken, depth=stmt.pack.kr)
         self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
+        self._body = Body(fn, stmt, self.taken)
         self._finish = finish_for(fn, stmt, self._unit, self.taken)
 
     def emit(self, first: Value, end: Value) -> None:
@@ -35,11 +41,14 @@ class VectorTiles(TileEmitter):
     def _piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
         """The sums of `rows` by `columns` from `start` on."""
         vectors = -(-columns // self._unit.lanes)
-        parts = partial_sums(rows, vectors, self.stmt.k[-1][1] // self.depth)
-        walk, cursor = self.walk(start, turn, rows, unrolled=parts)
+        steps = self.stmt.k[-1][1] // self.depth
+        parts = partial_sums(rows, vectors, steps)
+        unrolled = max(parts, UNROLLED if steps >= UNROLLED else 1)
+        walk, cursor = self.walk(start, turn, rows, unrolled)
         places = tuple(self.row_start(row) for row in range(rows))
-        sums = Sums(self._unit, self.depth, places, vectors, walk)
-        _empty_registers(self.fn.code, self.fn.target)
+        sums = Sums(self._unit, self.depth, places, vectors, walk, self.fn.target, parts)
+        self._body.ask(rows, columns)
+        emptied(self.fn.code, self.fn.target)
         self._finish.piece(sums.emit(self.fn.code, cursor), columns)
 
 
@@ -48,8 +57,8 @@ class Sums:
     """The sums of a tile, of products that take `kr` elements of the run at a time.
 
     The rows of A begin `rows` bytes after the first; `vectors` of the columns of B are taken.
-    Each sum is split into as many parts as `walk` has steps in a round, which take turns, so that
-    small tiles do not wait for one addition after the other.
+    Each sum is split into `parts`, which divide the steps of a round and take turns, so that small
+    tiles do not wait for one addition after the other.
     """
 
     unit: Unit
@@ -57,18 +66,22 @@ class Sums:
     rows: tuple[int, ...]
     vectors: int
     walk: Walk
+    target: Target
+    parts: int = 1
 
     def emit(self, code: Code, start: Cursor) -> list[list[Value]]:
         """The sums by row and vector, from `start` on."""
 
         def add(at: Cursor, step: int, carried: Carried, *, short: bool) -> Carried:
-            parts = _parts(carried, self.walk.unrolled)
-            part = step % self.walk.unrolled
+            if step and not short:
+                carried = settled(code, carried, self.target)
+            parts = _parts(carried, self.parts)
+            part = step % self.parts
             parts[part] = self._products(code, at, parts[part], short)
             return [total for part in parts for total in part]
 
         count = len(self.rows) * self.vectors
-        empty = [self.unit.zero()] * (self.walk.unrolled * count)
+        empty = [self.unit.zero()] * (self.parts * count)
         tile = self.walk.emit(code, start, empty, add)
         while len(tile) > count:
             low, high = _parts(tile, 2)
@@ -88,20 +101,6 @@ class Sums:
                 unit.multiply_add(code, total, a, b) for total, b in zip(row, row_of_b, strict=True)
             ]
         return found
-
-
-def _empty_registers(code: Code, target: Target) -> None:
-    """Nothing is kept in a vector register from before here.
-
-    LLVM would rather hold the constants of a long body there, and the sums on the stack.
-    """
-    stem = _REGISTERS[target.triple.partition("-")[0]]
-    names = ",".join(f"~{{{stem}{number}}}" for number in range(target.registers))
-    code.append(f'call void asm sideeffect "", "{names}"()')
-
-
-_REGISTERS = {"x86_64": "xmm", "aarch64": "v"}
-"""What LLVM calls vector registers, whatever part of them is meant."""
 
 
 def _parts(values: Carried, count: int) -> list[Carried]:

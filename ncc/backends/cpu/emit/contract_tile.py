@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.affine import Window, slope
 from ncc.backends.cpu.emit.code import Value, integer
-from ncc.backends.cpu.emit.contract_ahead import Ahead, panels_ahead, rows_ahead
+from ncc.backends.cpu.emit.contract_ahead import Ahead, Panels, panels_ahead, rows_ahead
 from ncc.backends.cpu.emit.contract_body import body_bytes
 from ncc.backends.cpu.emit.contract_grid import Grid, Place, for_each_length
 from ncc.backends.cpu.emit.contract_walk import Cursor, Stream, Walk, moved
@@ -165,11 +165,10 @@ class TileEmitter(ABC):
         stmt = self.stmt
         steps, short = divmod(stmt.k[-1][1], self.depth)
         a, b = self.streams(self.depth)
+        rounds = -(-(steps + (short > 0)) // unrolled)
         ahead = (
-            rows_ahead(a, self.row_start(rows), steps + (short > 0), self._a_bytes, self.l2_bytes),
-            panels_ahead(
-                b, self._panel_bytes, self.grid.columns.count, self.grid.block, self.l2_bytes
-            ),
+            rows_ahead(a, self.row_start(rows), rounds, unrolled, self._a_bytes, self.l2_bytes),
+            panels_ahead(b, self._panels, unrolled, self.l2_bytes),
         )
         pairs = [(at, one) for at, one in zip(start, ahead, strict=True) if one is not None]
         walk = Walk(
@@ -180,6 +179,11 @@ class TileEmitter(ABC):
             short=short > 0,
         )
         return walk, (*start, *(self._start_ahead(at, one, turn) for at, one in pairs))
+
+    @property
+    def _panels(self) -> Panels:
+        grid = self.grid
+        return Panels(grid.columns.count, self._panel_bytes, grid.block, grid.blocks.count)
 
     def _start_ahead(self, operand: Value, ahead: Ahead, turn: Value) -> Value:
         code = self.fn.code

@@ -27,7 +27,7 @@ class Add(Protocol):
 class Stream:
     """How a pointer moves, in bytes: per outer reduction variable, and per step of the run.
 
-    `lines` are the cache lines that each step asks for; none if the pointer is read.
+    `lines` are the cache lines that each round asks for; none if the pointer is read.
     """
 
     axes: tuple[int, ...]
@@ -79,6 +79,7 @@ class Walk:
         def one_round(index: Value, now: Carried) -> Carried:
             here = _moved(code, cursor, index, strides)
             for step in range(self.unrolled):
+                self._ask(code, here, step)
                 now = self._step(code, here, step, now, add)
             return now
 
@@ -104,10 +105,14 @@ class Walk:
             moved(code, pointer, step * stream.step)
             for pointer, stream in zip(cursor, self.streams, strict=True)
         )
-        for pointer, stream in zip(at, self.streams, strict=True):
-            for line in range(stream.lines):
-                _ask_for(code, moved(code, pointer, line * LINE))
         return add(at, step, now, short=short)
+
+    def _ask(self, code: Code, cursor: Cursor, step: int) -> None:
+        """Ask in step `step` for its share of the lines of the round that starts at `cursor`."""
+        for pointer, stream in zip(cursor, self.streams, strict=True):
+            for line in range(stream.lines):
+                if line * self.unrolled // stream.lines == step:
+                    ask_for(code, moved(code, pointer, line * LINE))
 
 
 def repeat(
@@ -150,7 +155,7 @@ def _moved(code: Code, cursor: Cursor, index: Value, strides: Sequence[int]) -> 
     )
 
 
-def _ask_for(code: Code, pointer: Value) -> None:
+def ask_for(code: Code, pointer: Value) -> None:
     """Start to bring a line to the second-level cache; harmless wherever it points."""
     read, level, data = (literal(number, "i32") for number in (0, 2, 1))
     code.run("llvm.prefetch.p0", pointer, read, level, data)

@@ -1,0 +1,39 @@
+"""What LLVM does with vector registers, where it would do worse if left alone."""
+
+from __future__ import annotations
+
+from ncc.backends.cpu.emit.code import Code, Value
+from ncc.backends.cpu.target import Target
+
+_REGISTERS = {"x86_64": "xmm", "aarch64": "v"}
+"""What LLVM calls vector registers, whatever part of them is meant."""
+_CONSTRAINTS = {"x86_64": "v", "aarch64": "w"}
+"""How inline assembly asks for one."""
+
+
+def emptied(code: Code, target: Target) -> None:
+    """Nothing is kept in a vector register from before here.
+
+    LLVM would rather hold the constants of a long body there, and the sums on the stack.
+    """
+    stem = _REGISTERS[target.machine]
+    names = ",".join(f"~{{{stem}{number}}}" for number in range(target.registers))
+    code.append(f'call void asm sideeffect "", "{names}"()')
+
+
+def settled(code: Code, sums: list[Value], target: Target) -> list[Value]:
+    """The same sums, in registers: no load, and no product for them, moves across here.
+
+    LLVM would rather load early what a later step needs, and has no registers to spare.
+    """
+    letter = _CONSTRAINTS[target.machine]
+    ties = ",".join([f"={letter}"] * len(sums) + [str(n) for n in range(len(sums))])
+    kinds = ", ".join(value.type for value in sums)
+    result = f"{{ {kinds} }}" if len(sums) > 1 else kinds
+    operands = ", ".join(map(str, sums))
+    text = f'call {result} asm sideeffect "", "{ties},~{{memory}}"({operands})'
+    if len(sums) == 1:
+        return [code.like(sums[0], text)]
+    every = f"%{code.fresh()}"
+    code.append(f"{every} = {text}")
+    return [code.like(value, f"extractvalue {result} {every}, {n}") for n, value in enumerate(sums)]
