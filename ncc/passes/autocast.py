@@ -6,11 +6,11 @@ becomes, with mode = matmult and to = bf16
     %1 = cast(%w) {to = bf16} : bf16[4, 2]
     %2 = matmul(%0, %1) {result = f32} : f32[8, 2]
 
-Filters of one channel each keep their digits: no narrow product computes their few terms. With
-mode = all every f32 tensor is bf16 but the inputs and outputs of the graph, and statistics
-(see `rounded`). Arithmetic inside an op is f32 in either mode; an einsum counts as the products
-that it is made of. The casts say all of it: the interpreter on the result is the reference for
-every backend.
+Filters of one channel each keep their digits: no narrow product computes their few terms. Shortcuts
+around products are rounded too, see `round_shortcuts`. With mode = all every f32 tensor is bf16 but
+the inputs and outputs of the graph, and statistics (see `rounded`). Arithmetic inside an op is f32
+in either mode; an einsum counts as the products that it is made of. The casts say all of it: the
+interpreter on the result is the reference for every backend.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ncc.ir.ops.einsum import Einsum
 from ncc.ir.types import DType
 from ncc.passes import graph_pass
 from ncc.passes.decompose import decompose
+from ncc.passes.round_shortcuts import round_shortcuts
 from ncc.passes.rounded import PRODUCTS, Keep, is_f32, rounded
 
 
@@ -62,7 +63,7 @@ def autocast(
         return graph
     graph = decompose(graph, takes=lambda node: not isinstance(node.op, Einsum))
     if mode is Mode.matmult:
-        return _round_products(graph, to, keep, spare(graph))
+        return round_shortcuts(_round_products(graph, to, keep, spare(graph)), to=to, keep=keep)
     return rounded(graph, to, keep)
 
 

@@ -21,6 +21,7 @@ from enum import Enum
 
 from ncc.diagnostics import merge_locs
 from ncc.ir.graph import Builder, Graph, Node, Value
+from ncc.ir.ops.cast import widened
 from ncc.ir.ops.fused import Fused
 from ncc.ir.types import Shape
 from ncc.passes import graph_pass
@@ -242,9 +243,24 @@ def _read_outside(graph: Graph, grouping: _Grouping) -> set[Value]:
     for node in graph.nodes:
         home = grouping.of.get(node)
         for value in node.operands:
-            if value.node is None or home is None or grouping.of.get(value.node) is not home:
-                found.add(value)
+            stored = _stored(node, value, home) if home else value
+            if home is None or _is_outside(stored, home, grouping):
+                found.add(stored)
     return found
+
+
+def _is_outside(value: Value, home: _Group, grouping: _Grouping) -> bool:
+    """Whether no node of `home` computes `value`."""
+    return value.node is None or grouping.of.get(value.node) is not home
+
+
+def _stored(reader: Node, value: Value, home: _Group) -> Value:
+    """What a node of `home` that reads `value` takes from memory, if `home` does not compute it.
+
+    Narrow floats are widened where they are read, but by the root, which takes what is there.
+    """
+    source = None if reader is home.root or value.is_constant else widened(value)
+    return value if source is None else source
 
 
 def _emit_group(
@@ -254,7 +270,7 @@ def _emit_group(
     read_outside: set[Value],
     holds: Callable[[Value], bool],
 ) -> None:
-    nodes = list(_order(group))
+    nodes = _needed(list(_order(group)), read_outside)
     inside = {value for node in nodes for value in node.results}
     outer: dict[Value, Value] = {}
     inner: dict[Value, Value] = {}
@@ -265,11 +281,17 @@ def _emit_group(
                 continue
             if value.op is not None and node is not group.root and holds(value):
                 inner[value] = body(value.op)
-            else:
-                outer[value] = inner[value] = Value(value.type, name=f"x{len(outer)}")
+                continue
+            stored = _stored(node, value, group)
+            if stored not in inner:
+                outer[stored] = inner[stored] = Value(stored.type, name=f"x{len(outer)}")
+            if stored is not value and value.op is not None:
+                inner[value] = body(value.op, inner[stored])
         made = body.append(body.again(node, [inner[value] for value in node.operands]))
         inner.update(zip(node.results, made.results, strict=True))
     results = [value for node in nodes for value in node.results if value in read_outside]
+    if not results:
+        return
     inputs = [inner[value] for value in outer]
     graph = Graph("body", inputs, body.nodes, [inner[value] for value in results])
     fused = build.node(
@@ -278,6 +300,17 @@ def _emit_group(
         locs=merge_locs(node.locs for node in nodes),
     )
     mapped.update(zip(results, fused.results, strict=True))
+
+
+def _needed(nodes: Sequence[Node], read_outside: set[Value]) -> list[Node]:
+    """`nodes` but for those that only readers outside needed, which widen for themselves."""
+    read = set(read_outside)
+    found = []
+    for node in reversed(nodes):
+        if not read.isdisjoint(node.results):
+            found.append(node)
+            read.update(node.operands)
+    return found[::-1]
 
 
 def _order(group: _Group) -> dict[Node, int]:

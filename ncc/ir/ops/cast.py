@@ -72,6 +72,15 @@ def holds(wide: DType, narrow: DType) -> bool:
     return bits >= used and smallest <= least_used and largest >= most_used
 
 
+def widened(value: Value) -> Value | None:
+    """The floats that `value` holds in a wider type, if it is a cast of such."""
+    if value.node is None or not isinstance(value.op, Cast):
+        return None
+    (source,) = value.node.operands
+    floats = source.tensor.dtype.is_float and value.op.to.is_float
+    return source if floats and holds(value.op.to, source.tensor.dtype) else None
+
+
 def _integers(dtype: DType) -> tuple[int, int, int]:
     low, high = map(int, scalar.limits(dtype))
     return high.bit_length(), 0, max(-low, high).bit_length() - 1
