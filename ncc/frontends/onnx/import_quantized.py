@@ -21,15 +21,15 @@ from ncc.ir.types import DType
 def matmul_integer(ctx: Context) -> Value:
     """Integers minus their zero points: one for all, per row of a or per column of b."""
     rows, columns = max(ctx.type(0).rank - 2, 0), ctx.type(1).rank - 1
-    a = _centred(ctx, ctx[0], ctx.operand(2), rows)
-    b = _centred(ctx, ctx[1], ctx.operand(3), columns)
+    a = centred(ctx, ctx[0], ctx.operand(2), rows)
+    b = centred(ctx, ctx[1], ctx.operand(3), columns)
     return ctx.cast(matmul_of_any_rank(ctx, a, b, DType.f32), DType.i32)
 
 
 @importer("ConvInteger")
 def conv_integer(ctx: Context) -> Value:
-    x = _centred(ctx, ctx[0], ctx.operand(2), 0)
-    w = _centred(ctx, ctx[1], ctx.operand(3), 0)
+    x = centred(ctx, ctx[0], ctx.operand(2), 0)
+    w = centred(ctx, ctx[1], ctx.operand(3), 0)
     return ctx.cast(ctx.build(conv_op(ctx, w.tensor, DType.f32), x, w), DType.i32)
 
 
@@ -37,23 +37,23 @@ def conv_integer(ctx: Context) -> Value:
 def q_linear_matmul(ctx: Context) -> Value:
     """Operands: a, its scale and zero point, b with its own, and those of the result."""
     rows, columns = max(ctx.type(0).rank - 2, 0), ctx.type(3).rank - 1
-    a, b = _centred(ctx, ctx[0], ctx[2], rows), _centred(ctx, ctx[3], ctx[5], columns)
+    a, b = centred(ctx, ctx[0], ctx[2], rows), centred(ctx, ctx[3], ctx[5], columns)
     sums = matmul_of_any_rank(ctx, a, b, DType.f32)
-    by_row = _along(ctx, ctx[1], sums.tensor.rank, sums.tensor.rank - 2)
-    by_column = _along(ctx, ctx[4], sums.tensor.rank, sums.tensor.rank - 1)
+    by_row = along(ctx, ctx[1], sums.tensor.rank, sums.tensor.rank - 2)
+    by_column = along(ctx, ctx[4], sums.tensor.rank, sums.tensor.rank - 1)
     return _requantized(ctx, sums, by_row, by_column)
 
 
 @importer("QLinearConv")
 def q_linear_conv(ctx: Context) -> Value:
     """Operands as for QLinearMatMul, then a bias in i32; the scale of w may be one per filter."""
-    x, w = _centred(ctx, ctx[0], ctx[2], 0), _centred(ctx, ctx[3], ctx[5], 0)
+    x, w = centred(ctx, ctx[0], ctx[2], 0), centred(ctx, ctx[3], ctx[5], 0)
     sums = ctx.build(conv_op(ctx, w.tensor, DType.f32), x, w)
     bias = ctx.operand(8)
     if bias is not None:
         whole = ctx.cast(sums, DType.i32)
-        sums = ctx.build(Add(), whole, _along(ctx, bias, sums.tensor.rank, 1))
-    return _requantized(ctx, sums, ctx[1], _along(ctx, ctx[4], sums.tensor.rank, 1))
+        sums = ctx.build(Add(), whole, along(ctx, bias, sums.tensor.rank, 1))
+    return _requantized(ctx, sums, ctx[1], along(ctx, ctx[4], sums.tensor.rank, 1))
 
 
 def _requantized(ctx: Context, sums: Value, a_scale: Value, b_scale: Value) -> Value:
@@ -67,15 +67,15 @@ def _requantized(ctx: Context, sums: Value, a_scale: Value, b_scale: Value) -> V
     return ctx.build(Quantize(ctx.type(7).dtype), real, ctx.const(1, DType.f32), ctx[7])
 
 
-def _centred(ctx: Context, x: Value, zero: Value | None, axis: int) -> Value:
+def centred(ctx: Context, x: Value, zero: Value | None, axis: int) -> Value:
     """Quantized integers minus their zero point, one number or one per index of `axis`; bf16."""
     if zero is None:
         return ctx.cast(x, DType.bf16)
-    points = ctx.cast(_along(ctx, zero, x.tensor.rank, axis), DType.i32)
+    points = ctx.cast(along(ctx, zero, x.tensor.rank, axis), DType.i32)
     return ctx.cast(ctx.build(Sub(), ctx.cast(x, DType.i32), points), DType.bf16)
 
 
-def _along(ctx: Context, x: Value, rank: int, axis: int) -> Value:
+def along(ctx: Context, x: Value, rank: int, axis: int) -> Value:
     """Numbers x [n] along one axis of a tensor of `rank` axes; a scalar as it is."""
     if x.tensor.rank != 1:
         return x

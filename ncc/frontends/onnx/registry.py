@@ -15,22 +15,23 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from ncc.diagnostics import ExitCode, Loc, NccError
 from ncc.frontends.onnx.context import Context
 from ncc.ir.graph import Value
 from ncc.ir.op import Op, load_ops
 
-Importer = Callable[[Context], Value | tuple[Value, ...]]
+Importer = Callable[[Context], Value | tuple[Value | None, ...]]
+ImporterT = TypeVar("ImporterT", bound=Importer)
 
 _IMPORTERS: dict[tuple[str, str], dict[int, Importer]] = {}
 
 
-def importer(*op_types: str, since: int = 1, domain: str = "") -> Callable[[Importer], Importer]:
+def importer(*op_types: str, since: int = 1, domain: str = "") -> Callable[[ImporterT], ImporterT]:
     """Register a function for `op_types` from opset `since` on, until a later one takes over."""
 
-    def register(function: Importer) -> Importer:
+    def register(function: ImporterT) -> ImporterT:
         for op_type in op_types:
             versions = _IMPORTERS.setdefault((domain, op_type), {})
             assert since not in versions, f"two importers for {op_type} since opset {since}"
