@@ -2,7 +2,7 @@
 
 Prints for each kind of kernel the GB/s of the elements that must be read and written, beside those
 of a copy of as many bytes that takes turns with it, and its arithmetic. What a kind reads and
-writes is in the core's caches as far as it fits.
+writes is in the core's caches as far as it fits, and starts on cache lines.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def moved(value: Value) -> int:
 
 def copy_of(nbytes: int) -> Callable[[], None]:
     """A copy of so many bytes, which are in the caches as far as they fit."""
-    source, target = np.ones(nbytes, np.uint8), np.empty(nbytes, np.uint8)
+    source, target = aligned(bytes(nbytes)), aligned(bytes(nbytes))
     return lambda: np.copyto(target, source)
 
 
@@ -153,7 +153,7 @@ def prepare(
     weights = aligned(b"".join(map(bytes, table.chunks())))
     rng = np.random.default_rng(0)
     arrays = [
-        (20 * rng.random(value.tensor.dims)).astype(value.tensor.dtype.numpy)
+        aligned((20 * rng.random(value.tensor.dims)).astype(value.tensor.dtype.numpy).tobytes())
         for value in [*body.inputs, *body.outputs]
     ]
 

@@ -1,8 +1,8 @@
 """Which inputs of a kernel may lie where one of its outputs lies.
 
 A store must never hit an element that a later load wants. That holds when, for every store and
-every load, the load comes first in the body of the innermost loop around both, and different
-iterations of the loops around both stay in different parts of memory:
+every load, the load comes first in the body of the innermost loop around both, or is of another
+part there, and different iterations of the loops around both stay in different parts of memory:
 
     for r: { for a: s = s + x[r*64 + a]; for b: y[r*64 + b] = x[r*64 + b] / s }    x may be y
     for i: y[i] = x[63 - i]                                                        x may not be y
@@ -106,12 +106,13 @@ def _ordered(load: _Access, store: _Access, indices: Indices) -> bool:
     while depth < min(len(load.path), len(store.path)) and load.path[depth] == store.path[depth]:
         depth += 1
     around = [var for group in load.loops[:depth] for var in group]
-    if load.path[depth:] > store.path[depth:]:
-        return False
     shared = {var for var in around if indices.extents[var] > 1}
     loaded = _split(indices.affine(load.index), shared, set(around))
     stored = _split(indices.affine(store.index), shared, set(around))
     if loaded is None or stored is None or loaded[0] != stored[0]:
+        return False
+    first = load.path[depth:] <= store.path[depth:]
+    if not first and not _never_meet(loaded[1], stored[1], indices):
         return False
     return _apart(loaded[0], _spread(loaded[1], stored[1], indices), shared, indices)
 
@@ -139,6 +140,14 @@ def _variables(atom: Atom) -> set[Var] | None:
         known = [part for part in parts if part is not None]
         return set().union(*known) if len(known) == len(parts) else None
     return {atom} if isinstance(atom, Var) else None
+
+
+def _never_meet(a: Affine, b: Affine, indices: Indices) -> bool:
+    """Whether all values of `a` are above all of `b`, or below."""
+    first, second = indices.bounds(a), indices.bounds(b)
+    return (
+        first is not None and second is not None and (first[0] > second[1] or first[1] < second[0])
+    )
 
 
 def _spread(a: Affine, b: Affine, indices: Indices) -> int | None:

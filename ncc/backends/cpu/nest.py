@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ncc.backends.cpu.builder import Call, KernelBuilder
 from ncc.backends.cpu.evaluate import MATH, Evaluator, Scope, widen
+from ncc.backends.cpu.kept import dear_and_shared
 from ncc.backends.cpu.loops import (
-    Apply,
     Const,
     Expr,
     For,
     Kind,
-    Local,
     Role,
     Stmt,
     Store,
@@ -41,13 +41,10 @@ from ncc.backends.cpu.schedule import (
 from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions
 from ncc.backends.cpu.sweep import reduction, sweep
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.uses import postorder
-from ncc.backends.cpu.vecmath import FORMULAS
 from ncc.backends.cpu.views import View
 from ncc.backends.cpu.window_nest import window_nest, window_of
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Graph, Node, Value
-from ncc.ir.op import Elementwise
 from ncc.ir.ops.average_pool import AveragePool
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.fused import Fused
@@ -60,8 +57,12 @@ CHUNK = 1024
 """Elements that one iteration of a split vector loop handles at least."""
 MAX_SCRATCH = 128 * 1024
 """Bytes of a row's values that are kept between sweeps: they should stay in the cache."""
-DEAR = frozenset({*FORMULAS, "div", "sqrt"})
-"""Functions whose values are kept rather than computed again."""
+ROWS = 4
+"""Rows that are computed at a time: one alone waits for the sums of its lanes."""
+NEAR = 4096
+"""Elements of those rows at most: they should stay in the nearest cache."""
+TURNS = 16
+"""Times that as many rows are left, for the cores to share."""
 
 
 def is_nest(node: Node) -> bool:
@@ -91,6 +92,14 @@ def nest(
         return window_nest(body, window, inputs, outputs, target, locs, flops)
     writer = _Nest(body, inputs, outputs, target.lanes, zeros)
     return writer.build.finish(writer.write(), locs, flops)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One of the rows that are computed at a time."""
+
+    place: Scope
+    evaluator: Evaluator
 
 
 class _Nest:
@@ -167,6 +176,7 @@ class _Nest:
         elif vector is not None:
             rows.remove(vector)
             rows.append(vector)
+            outer = self._several(outer, rows)
         return self._shared(outer, rows, vector)
 
     def _vector_loop(self) -> Loop | None:
@@ -177,6 +187,17 @@ class _Nest:
                 vector, self.tile = pair
                 return vector
         return vector_loop(self.loops, self._operands(), self.lanes)
+
+    def _several(self, outer: list[Loop], rows: list[Loop]) -> list[Loop]:
+        """The loops around several rows at a time, if they are short and many."""
+        length = math.prod(loop.extent for loop in rows)
+        turns = math.prod(loop.extent for loop in outer)
+        for width in range(ROWS, 1, -1):
+            fits = length * width <= NEAR and turns >= width * TURNS
+            if outer and outer[-1].extent % width == 0 and fits:
+                self.tile = Tile(outer[-1], width)
+                return [*outer[:-1], self.tile.turns]
+        return outer
 
     def _entered(self, at: Mapping[Loop, Expr]) -> Mapping[Loop, Expr]:
         return at if self.tile is None else self.tile.entered(at)
@@ -224,20 +245,36 @@ class _Nest:
         return (For(turn, tile.repeat, self._row(inner, [], None)),)
 
     def _row(self, scope: Scope, rows: list[Loop], vector: Loop | None) -> tuple[Stmt, ...]:
-        """One sweep for each reduction, then one for the results."""
-        swept = [*rows]
-        evaluator = Evaluator(
+        """One sweep for each reduction, then one for the results.
+
+        Rows that are computed at a time share the sweeps for reductions.
+        """
+        places = [scope] if self.tile is None else self.tile.places(scope)
+        lines = [_Line(place, self._evaluator(place, rows, vector)) for place in places]
+        for node in self.reduces:
+            self._reduce(node, lines, rows, vector)
+        whole: list[tuple[Value, Operand]] = []
+        for value, operand in zip(self.body.outputs, self.outputs, strict=True):
+            if any(operand.stride(loop) for loop in rows):
+                whole.append((value, operand))
+                continue
+            for line in lines:
+                found = line.evaluator.value(value, line.place)
+                scope.stmts.append(operand.store(line.place.at, found))
+            scope.stmts += self._zeros_after(operand, places[-1])
+        for line in lines if whole else ():
+            self._write(line, whole, rows, vector)
+        return tuple(scope.stmts)
+
+    def _evaluator(self, place: Scope, rows: list[Loop], vector: Loop | None) -> Evaluator:
+        return Evaluator(
             self.inputs,
             self.tables,
             self.names,
-            row=scope if swept else None,
+            row=place if rows else None,
             rows=self._row_values(),
             kept=self._kept(rows) if vector else {},
         )
-        for node in self.reduces:
-            self._reduce(node, evaluator, scope, rows, vector)
-        self._store(evaluator, scope, rows, vector)
-        return tuple(scope.stmts)
 
     def _row_values(self) -> frozenset[Value]:
         values = [*self.body.inputs, *(v for node in self.body.nodes for v in node.results)]
@@ -257,7 +294,7 @@ class _Nest:
             extent *= loop.extent
         kept: dict[Value, Operand] = {}
         room = MAX_SCRATCH
-        for value in _dear_and_shared(self.body, self.reduces, self._row_values()):
+        for value in dear_and_shared(self.body, self.reduces, self._row_values()):
             room -= extent * value.tensor.dtype.itemsize
             if room < 0:
                 break
@@ -266,47 +303,42 @@ class _Nest:
         return kept
 
     def _reduce(
-        self,
-        node: Node,
-        evaluator: Evaluator,
-        scope: Scope,
-        rows: list[Loop],
-        vector: Loop | None,
+        self, node: Node, lines: Sequence[_Line], rows: list[Loop], vector: Loop | None
     ) -> None:
-        """A sweep that leaves the combined row in a local of `scope`."""
+        """A sweep that leaves each of the combined rows in a local."""
         op = node.op
         assert isinstance(op, Reduce)
         dtype = node.result.tensor.dtype
         initial = Const(op.initial(dtype.compute), dtype.compute)
 
-        def term(inner: Scope) -> Expr:
-            return widen(evaluator.value(node.operands[0], inner))
+        def terms(inner: Sequence[Scope]) -> list[Expr]:
+            pairs = zip(lines, inner, strict=True)
+            return [widen(line.evaluator.value(node.operands[0], at)) for line, at in pairs]
 
-        total = reduction(scope, rows, vector, self.names, op.combine, initial, term)
-        evaluator.end_sweep()
-        scope.known[node.result] = MATH.cast(total, dtype)
+        places = [line.place for line in lines]
+        totals = reduction(places, rows, vector, self.names, op.combine, initial, terms)
+        for line, total in zip(lines, totals, strict=True):
+            line.evaluator.end_sweep()
+            line.place.known[node.result] = MATH.cast(total, dtype)
 
-    def _store(
-        self, evaluator: Evaluator, scope: Scope, rows: list[Loop], vector: Loop | None
+    def _write(
+        self,
+        line: _Line,
+        whole: Sequence[tuple[Value, Operand]],
+        rows: list[Loop],
+        vector: Loop | None,
     ) -> None:
-        """Results that are one element a row, then a sweep for the others."""
-        whole: list[tuple[Value, Operand]] = []
-        places = [scope] if self.tile is None else self.tile.places(scope)
-        for value, operand in zip(self.body.outputs, self.outputs, strict=True):
-            if any(operand.stride(loop) for loop in rows):
-                whole.append((value, operand))
-                continue
-            for place in places:
-                scope.stmts.append(operand.store(place.at, evaluator.value(value, place)))
-            scope.stmts += self._zeros_after(operand, places[-1])
+        """A sweep for the results that are as long as the row."""
 
         def write(inner: Scope) -> None:
             for value, operand in whole:
-                found = evaluator.value(value, inner)
+                found = line.evaluator.value(value, inner)
                 inner.stmts.append(operand.store(inner.at, found))
 
-        if whole:
-            sweep(scope, rows, vector, self.names, write)
+        sweep(line.place, rows, vector, self.names, write)
+        end = line.place.beside({loop: const(loop.extent - 1) for loop in rows})
+        for _, operand in whole:
+            line.place.stmts += self._zeros_after(operand, end)
 
     def _zeros_after(self, operand: Operand, place: Scope) -> Iterator[Stmt]:
         """Stores of the zeros after a run of results, at the last of them."""
@@ -333,41 +365,3 @@ def _reduced_axes(node: Node, domain: tuple[int, ...]) -> Iterator[int]:
     assert isinstance(node.op, Reduce)
     missing = len(domain) - node.operands[0].tensor.rank
     return (missing + axis for axis in node.op.axes)
-
-
-def _dear_and_shared(
-    body: Graph, reduces: Sequence[Node], rows: frozenset[Value]
-) -> Iterator[Value]:
-    """Values that more than one sweep needs and that cost more than a load to compute."""
-    roots = [[node.operands[0]] for node in reduces] + [list(body.outputs)]
-    sweeps: dict[Value, int] = {}
-    for values in roots:
-        for value in _ancestors(values, rows):
-            sweeps[value] = sweeps.get(value, 0) + 1
-    for node in body.nodes:
-        if sweeps.get(node.results[0], 0) > 1 and _is_dear(node):
-            yield node.result
-
-
-def _is_dear(node: Node) -> bool:
-    """Whether an element costs more to compute than to load."""
-    if not isinstance(node.op, Elementwise):
-        return False
-    operands = [Local("x", value.tensor.dtype.compute) for value in node.operands]
-    found = node.op.scalar(MATH, *operands)
-    formula = postorder([found] if isinstance(found, Expr) else [])
-    return any(isinstance(part, Apply) and part.fn in DEAR for part in formula)
-
-
-def _ancestors(values: Sequence[Value], rows: frozenset[Value]) -> set[Value]:
-    """What a sweep evaluates to reach `values`: everything that is not constant in the row."""
-    found: set[Value] = set()
-    stack = [value for value in values if value not in rows]
-    while stack:
-        value = stack.pop()
-        if value in found:
-            continue
-        found.add(value)
-        operands = value.node.operands if value.node else ()
-        stack += [operand for operand in operands if operand not in rows]
-    return found

@@ -16,6 +16,8 @@ from ncc.backends.cpu.space import Loop, Names
 
 BLOCK = 512
 """Terms that a loop of a reduction combines at most, where their number has such a divisor."""
+SHARE = 4
+"""Times as many, in lanes: each combines a share of them."""
 LANES = 16
 """Divides the length of a block in vector lanes, as the lanes of every target divide it."""
 
@@ -48,28 +50,36 @@ def sweep(
 
 
 def reduction(
-    scope: Scope,
+    scopes: Sequence[Scope],
     rows: Sequence[Loop],
     vector: Loop | None,
     names: Names,
     how: str,
     initial: Const,
-    term: Callable[[Scope], Expr],
-) -> Local:
-    """The local of `scope` in which `term` is combined by `how` over `rows`, from `initial` on."""
+    terms: Callable[[Sequence[Scope]], Sequence[Expr]],
+) -> list[Local]:
+    """For each of `scopes` the local in which its term is combined by `how`, from `initial` on.
+
+    The scopes share one block and the loops over `rows`.
+    """
     steps = [step for loop in rows for step in _steps(loop, vector, names)]
-    totals = [Local(names("r"), initial.dtype) for _ in range(max(1, len(steps)))]
-    inner = _inside(scope, steps)
-    inner.stmts.append(Assign(totals[-1], apply(how, totals[-1], term(inner))))
-    body = tuple(inner.stmts)
+    totals = [[Local(names("r"), initial.dtype) for _ in scopes] for _ in range(max(1, len(steps)))]
+    inner = [_inside(scope, steps) for scope in scopes]
+    for scope in inner[1:]:
+        scope.stmts = inner[0].stmts
+    pairs = list(zip(totals[-1], terms(inner), strict=True))
+    inner[0].stmts += [Assign(total, apply(how, total, term)) for total, term in pairs]
+    body = tuple(inner[0].stmts)
     for depth, step in reversed(list(enumerate(steps))):
-        reduce = ((totals[depth], how),) if step.kind is Kind.vector else ()
+        lanes = step.kind is Kind.vector
+        reduce = tuple((total, how) for total in totals[depth]) if lanes else ()
         body = (For(step.var, step.extent, body, step.kind, reduce),)
         if depth:
-            outer, part = totals[depth - 1], totals[depth]
-            body = (Let(part, initial), *body, Assign(outer, apply(how, outer, part)))
-    scope.stmts.append(Let(totals[0], initial))
-    scope.stmts += body if all(loop.extent for loop in rows) else ()
+            parts = list(zip(totals[depth - 1], totals[depth], strict=True))
+            joined = [Assign(outer, apply(how, outer, part)) for outer, part in parts]
+            body = (*(Let(part, initial) for part in totals[depth]), *body, *joined)
+    scopes[0].stmts += [Let(total, initial) for total in totals[0]]
+    scopes[0].stmts += body if all(loop.extent for loop in rows) else ()
     return totals[0]
 
 
@@ -94,9 +104,10 @@ def _kind(loop: Loop, vector: Loop | None) -> Kind:
     return Kind.vector if loop is vector else Kind.serial
 
 
-def _block(extent: int, multiple: int) -> int:
+def _block(extent: int, lanes: int) -> int:
     """The longest part of a loop that is short enough and even; all of it if there is none."""
-    if extent <= BLOCK:
+    most = BLOCK * (SHARE if lanes > 1 else 1)
+    if extent <= most:
         return extent
-    lengths = range(BLOCK, LANES - 1, -multiple)
+    lengths = range(most, LANES - 1, -lanes)
     return next((length for length in lengths if extent % length == 0), extent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ncc.backends.cpu.aliasing import shareable
 from ncc.backends.cpu.loops import For, Kind, walk
 from ncc.backends.cpu.target import Target
 from tests.backends.cpu.device_graphs import assert_runs, calls_of
@@ -76,6 +77,16 @@ ROWS = {
         "reduce_sum(%2) {axes = [1]}",
         "div(%2, %3)",
     ),
+    "several rows at a time": graph(
+        "%x: f32[96, 37]",
+        "relu(%x)",
+        "reduce_max(%0) {axes = [1]}",
+        "sub(%0, %1)",
+        "exp(%2)",
+        "reduce_sum(%3) {axes = [1]}",
+        "div(%3, %4)",
+    ),
+    "two planes at a time": graph("%x: f32[34, 5, 21]", "reduce_sum(%x) {axes = [1, 2]}"),
     "rows across the lanes": graph(
         "%x: f32[2, 50, 20]",
         "reduce_sum(%x) {axes = [1]}",
@@ -83,6 +94,7 @@ ROWS = {
         "mul(%1, %1)",
         "reduce_sum(%2) {axes = [1]}",
     ),
+    "a long row": graph("%x: f32[2, 6000]", "reduce_sum(%x) {axes = [1]}"),
     "one row": graph("%x: f32[1000]", "reduce_sum(%x) {axes = [0]}"),
     "rows of nothing": graph("%x: f32[4, 0]", "reduce_sum(%x) {axes = [1]}"),
     "the whole of a tensor": graph("%x: f32[3, 5, 7]", "reduce_max(%x) {axes = [0, 1, 2]}"),
@@ -99,6 +111,11 @@ def test_rows(text: str, target: Target) -> None:
 def test_an_exponential_is_computed_once() -> None:
     (call,) = calls_of(ROWS["softmax"], BEST)
     assert len(call.kernel.scratch) == 1
+
+
+def test_rows_that_are_computed_at_a_time_may_be_overwritten() -> None:
+    calls = calls_of(ROWS["several rows at a time"], BEST)
+    assert (0, 1) in shareable(calls[-1].kernel)
 
 
 def test_a_table_is_read_beside_what_is_gathered_from_it() -> None:

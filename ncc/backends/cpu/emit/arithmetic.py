@@ -64,9 +64,10 @@ def _float_unary(code: Code, fn: str, _: DType, args: list[Value]) -> Value:
 
 
 def _float_choice(code: Code, fn: str, _: DType, args: list[Value]) -> Value:
-    """NaN if either is: the comparison passes on b's, the second select a's."""
-    a, b = args
-    return code.select(code.compare("fcmp uno", a, a), a, choose(code, fn, a, b))
+    """NaN if either is. A total comes first: it is not the one that is asked whether it is NaN."""
+    total, x = args
+    name = f"llvm.{fn}imum.{overload(x)}"
+    return code.call(name, x, x, total, flags="nsz")
 
 
 def _float_is_inf(code: Code, _fn: str, _: DType, args: list[Value]) -> Value:

@@ -187,10 +187,14 @@ class Code:
         first = args[0]
         return self.call(f"{name}.{overload(first)}", first, *args)
 
-    def call(self, name: str, result: Value, *args: Value) -> Value:
-        """A call of intrinsic `name`, whose result is of the type of `result`."""
+    def call(self, name: str, result: Value, *args: Value, flags: str = "") -> Value:
+        """A call of intrinsic `name`, whose result is of the type of `result`.
+
+        `flags` say what of IEEE 754 does not matter: "nsz", the sign of zero.
+        """
         self._declare(result.type, name, args)
-        return self.like(result, f"call {result.type} @{name}({', '.join(map(str, args))})")
+        opcode = f"call {flags}" if flags else "call"
+        return self.like(result, f"{opcode} {result.type} @{name}({', '.join(map(str, args))})")
 
     def run(self, name: str, *args: Value) -> None:
         """A call of intrinsic `name` that gives nothing."""

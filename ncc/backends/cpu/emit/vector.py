@@ -31,7 +31,8 @@ def emit_vector_loop(fn: FunctionEmitter, stmt: For) -> None:
     """Emit `stmt`, of more than one iteration, in the lanes of the target or fewer."""
     width = min(fn.target.lanes, _lanes_for(stmt.extent))
     chunks, rest = divmod(stmt.extent, width)
-    copies = ACCUMULATORS if stmt.reduce and chunks >= 2 * ACCUMULATORS else 1
+    wanted = -(-ACCUMULATORS // max(len(stmt.reduce), 1))
+    copies = wanted if stmt.reduce and chunks >= 2 * wanted else 1
     reductions = [Reduction(fn, local, how, width, copies) for local, how in stmt.reduce]
     emit = _Chunks(fn, stmt, width, reductions)
     emit.whole(0, chunks // copies, copies)
