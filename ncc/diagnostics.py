@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,12 @@ def merge_locs(groups: Iterable[Locs]) -> Locs:
         if len(found) >= MAX_LOCS:
             break
     return tuple(found)[:MAX_LOCS]
+
+
+def meant(name: str, names: Iterable[str], otherwise: str = "") -> str:
+    """A hint for a name that is none of `names`: one that is close to it, and `otherwise`."""
+    close = difflib.get_close_matches(name, names, 1)
+    return " ".join([*(f"did you mean '{found}'?" for found in close), otherwise]).strip()
 
 
 class NccError(Exception):

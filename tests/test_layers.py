@@ -33,7 +33,7 @@ LEVELS = (
 )
 """Lowest first. A package imports itself and lower levels; packages of one level are strangers."""
 
-PIPELINE = ("ncc.bundle", "ncc.compiler")
+PIPELINE = ("ncc.bundle", "ncc.compiler", "ncc.cli")
 """What knows no backend by name."""
 
 FLEET = ("ncc.diagnostics", "ncc.options", "ncc.neff", "ncc.runtime")
@@ -151,7 +151,7 @@ def pipelines_with_a_backend(root: Path) -> list[str]:
     return [
         str(item)
         for item in imports(root)
-        if item.module in PIPELINE
+        if any(within(item.module, package) for package in PIPELINE)
         and any(within(item.target, f"ncc.backends.{name}") for name in names)
     ]
 

@@ -24,6 +24,20 @@ class KernelReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """A kernel made again from its text: `data` is its code and constants as a bundle holds them.
+
+    The code alone is the `nbytes` bytes at `start`.
+    """
+
+    text: str
+    assembly: str
+    data: bytes
+    start: int
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentReport:
     """A device segment: its entry, the one that writes down times, and what they are of.
 

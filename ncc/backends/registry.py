@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ncc.backends.cpu.backend import compile_segments, kernels
-from ncc.backends.cpu.rules import refusal, ungrouped
-from ncc.backends.cpu.target import TARGETS, resolve
+from ncc.backends.cpu.codegen import disassemble, read_kernels
+from ncc.backends.cpu.rules import pattern, refusal, ungrouped
+from ncc.backends.cpu.target import TARGETS, host_flags, resolve
 from ncc.backends.cpu.weights import WeightTable
 from ncc.backends.interface import Backend, Target
+from ncc.passes.fuse import Pattern
 
 BACKENDS: Sequence[Backend] = (
     Backend(
         targets=TARGETS,
         resolve=resolve,
+        host=host_flags,
+        takes=lambda op: pattern(op) is not Pattern.opaque,
         refusal=refusal,
         ungrouped=ungrouped,
         kernels=kernels,
         weights=WeightTable,
         compile_segments=compile_segments,
+        read_kernels=read_kernels,
+        disassemble=disassemble,
     ),
 )
 """The first one also answers for "native", and for names that nobody knows."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import click
 
-from ncc.backends.cpu.codegen import disassemble
-from ncc.backends.cpu.loop_verify import verify_kernel
-from ncc.backends.cpu.loops import Kernel as Loops
-from ncc.backends.cpu.looptext.parser import parse
-from ncc.backends.cpu.looptext.printer import to_text
-from ncc.backends.cpu.target import Target, resolve
+from ncc.backends.artifact import Listing
+from ncc.backends.interface import Backend
+from ncc.backends.registry import backend_of, resolve_all
 from ncc.bundle import kernel_text
 from ncc.cli.output import emit, format_option, quantity
-from ncc.diagnostics import ExitCode, NccError
+from ncc.diagnostics import ExitCode, NccError, meant
 from ncc.neff.errors import damaged, reading
 from ncc.neff.format import Kernel, Variant
 from ncc.neff.reader import Bundle, open_bundle
@@ -34,13 +31,17 @@ def command(bundle: str, name: str | None, wanted: str | None, form: str) -> Non
     """
     with open_bundle(bundle) as opened:
         variant = _variant(opened, wanted)
-        target = resolve(variant.target)
-        loops = _loops(opened, variant)
+        (target,) = resolve_all(variant.target)
+        backend = backend_of(target)
+        kernels = _kernels(opened, variant, backend)
         code = opened.read(variant.code)
         chosen = [kernel for kernel in variant.kernels if name in (None, kernel.name)]
-        if not chosen:
+        if name is not None and not chosen:
             raise _no_kernel(name, variant)
-        listings = (_listing(kernel, loops[kernel.name], code, target) for kernel in chosen)
+        listings = (
+            _listing(kernel, backend.disassemble(kernels[kernel.name], target), code)
+            for kernel in chosen
+        )
         if form == "json":
             emit(form, {"target": target.name, "kernels": list(listings)}, tuple)
         else:
@@ -53,18 +54,19 @@ def _variant(bundle: Bundle, target: str | None) -> Variant:
     variants = bundle.manifest.variants
     found = next((variant for variant in variants if target in (None, variant.target)), None)
     if found is None:
-        held = ", ".join(variant.target for variant in variants)
+        assert target is not None, "a bundle has a variant"
+        names = [variant.target for variant in variants]
         raise NccError(
             "unknown-target",
             f"{bundle.path} has no code for '{target}'",
             exit=ExitCode.USAGE,
-            hint=f"it has code for {held}",
+            hint=meant(target, names, f"it has code for {', '.join(names)}"),
         )
     return found
 
 
-def _loops(bundle: Bundle, variant: Variant) -> dict[str, Loops]:
-    """The kernels of `variant` by name."""
+def _kernels(bundle: Bundle, variant: Variant, backend: Backend) -> dict[str, Any]:
+    """The backend's kernels of `variant` by name."""
     name = kernel_text(variant)
     section = next((s for s in bundle.manifest.sections if s.name == name), None)
     if section is None or section.kind != "debug":
@@ -75,47 +77,43 @@ def _loops(bundle: Bundle, variant: Variant) -> dict[str, Loops]:
             hint="compile the model again with this version",
         )
     with reading(bundle.path):
-        kernels = _parsed(bundle.read(name))
+        kernels = _parsed(bundle.read(name), backend)
         if len(kernels) != len(variant.kernels):
             raise damaged(f"{len(variant.kernels)} kernels, and text of {len(kernels)}")
     return {row.name: kernel for row, kernel in zip(variant.kernels, kernels, strict=True)}
 
 
-def _parsed(text: bytes) -> tuple[Loops, ...]:
+def _parsed(text: bytes, backend: Backend) -> Sequence[Any]:
     """The kernels of `text`; what is a bug in one made here is damage in one that was read."""
     try:
-        kernels = parse(text.decode())
-        for kernel in kernels:
-            verify_kernel(kernel)
+        return backend.read_kernels(text.decode())
     except UnicodeDecodeError as error:
         raise damaged(f"the text of the kernels is no text: {error}") from None
     except NccError as error:
         raise damaged(f"the text of the kernels does not parse: {error.message}") from None
     except AssertionError as error:
         raise damaged(f"the text of a kernel makes no sense: {error}") from None
-    return kernels
 
 
-def _listing(kernel: Kernel, loops: Loops, code: bytes, target: Target) -> dict[str, Any]:
+def _listing(kernel: Kernel, made: Listing, code: bytes) -> dict[str, Any]:
     """A kernel for JSON, with whether the code made here is the code in the bundle."""
-    made = disassemble(loops, target)
-    start = kernel.offset - made.function.offset
+    start = kernel.offset - made.start
     held = code[start : start + len(made.data)] if start >= 0 else b""
     return {
         **kernel._asdict(),
-        "loops": to_text(loops),
+        "loops": made.text,
         "assembly": made.assembly,
-        "as_in_bundle": held == made.data and kernel.nbytes == made.function.size,
+        "as_in_bundle": held == made.data and kernel.nbytes == made.nbytes,
     }
 
 
-def _no_kernel(name: str | None, variant: Variant) -> NccError:
+def _no_kernel(name: str, variant: Variant) -> NccError:
     names = [kernel.name for kernel in variant.kernels]
     return NccError(
         "unknown-kernel",
         f"there is no kernel '{name}'",
         exit=ExitCode.USAGE,
-        hint=f"it has {names[0]} to {names[-1]}" if names else "it has no kernels",
+        hint=meant(name, names, f"it has {names[0]} to {names[-1]}") if names else "it has none",
     )
 
 

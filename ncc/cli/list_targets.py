@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from ncc.backends.cpu.target import NATIVE, TARGETS, host_flags, resolve
+from ncc.backends.interface import NATIVE, Backend, Target
+from ncc.backends.registry import BACKENDS, resolve_all
 from ncc.cli.output import Table, emit, format_option
 from ncc.diagnostics import NccError
 
@@ -15,18 +16,11 @@ from ncc.diagnostics import NccError
 @format_option
 def command(form: str) -> None:
     """List the machines that can be compiled for, each better than those before it."""
-    native, host = _native(), host_flags()
-    targets: list[dict[str, Any]] = [
-        {
-            "name": target.name,
-            "runs_here": host.issuperset(target.flags),
-            "native": target.name == native,
-            "f32_lanes": target.lanes,
-            "bf16_products": target.has_bf16_dot,
-            "missing": sorted(set(target.flags) - host),
-            "features": list(target.flags),
-        }
-        for target in TARGETS.values()
+    native = _native()
+    targets = [
+        _described(target, backend, native)
+        for backend in BACKENDS
+        for target in backend.targets.values()
     ]
     rows = [_row(item) for item in targets]
     headings = ("name", "runs here", "f32 lanes", "products of", "needs")
@@ -35,9 +29,22 @@ def command(form: str) -> None:
 
 def _native() -> str | None:
     try:
-        return resolve(NATIVE).name
+        return resolve_all(NATIVE)[0].name
     except NccError:
         return None
+
+
+def _described(target: Target, backend: Backend, native: str | None) -> dict[str, Any]:
+    missing = set(target.flags) - backend.host()
+    return {
+        "name": target.name,
+        "runs_here": not missing,
+        "native": target.name == native,
+        "f32_lanes": target.lanes,
+        "bf16_products": target.has_bf16_dot,
+        "missing": sorted(missing),
+        "features": list(target.flags),
+    }
 
 
 def _row(item: dict[str, Any]) -> tuple[object, ...]:

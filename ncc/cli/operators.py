@@ -13,7 +13,7 @@ from types import CodeType, FunctionType
 
 import onnx.defs
 
-from ncc.backends.cpu.rules import pattern
+from ncc.backends.registry import BACKENDS
 from ncc.frontends.onnx.functions import Schema, is_function
 from ncc.frontends.onnx.read import OLDEST_OPSET
 from ncc.frontends.onnx.registry import find_importer, importers, supported_op_types
@@ -21,7 +21,6 @@ from ncc.ir.op import Op
 from ncc.ir.ops.constant import Constant
 from ncc.ir.ops.segment import Placement
 from ncc.ir.ops.weight import Weight
-from ncc.passes.fuse import Pattern
 
 READ = ("ncc.frontends.", "ncc.ir.")
 """Where functions are whose code is looked at."""
@@ -109,7 +108,7 @@ def _versions(domain: str, name: str) -> list[int]:
 
 def placements(op: type[Op]) -> frozenset[Placement]:
     """Where an op runs: on the device if the backend has code for it, or for all of its parts."""
-    if pattern(op) is not Pattern.opaque:
+    if any(backend.takes(op) for backend in BACKENDS):
         return frozenset({Placement.device})
     parts = [part for part in _named(op.decompose) if part is not op]
     runs = frozenset(placement for part in parts for placement in placements(part))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ncc.backends.artifact import Listing
 from ncc.backends.cpu.driver import Call, emit_entries
 from ncc.backends.cpu.elf import Object, read_object
 from ncc.backends.cpu.emit.fingerprint import FINGERPRINT, fingerprint_module
@@ -18,6 +19,8 @@ from ncc.backends.cpu.image import Extent, place
 from ncc.backends.cpu.llvm import assembly, compile_calls, compile_text
 from ncc.backends.cpu.loop_verify import verify_kernel
 from ncc.backends.cpu.loops import Kernel
+from ncc.backends.cpu.looptext.parser import parse
+from ncc.backends.cpu.looptext.printer import to_text
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.workers import compile_texts
 
@@ -50,15 +53,6 @@ class Executable:
     timed: tuple[int, ...]
     yardsticks: tuple[int, ...]
     kernels: tuple[Extent, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One kernel on its own: assembly, the bytes it makes, and where among them its code is."""
-
-    assembly: str
-    data: bytes
-    function: Extent
 
 
 def compile_kernels(
@@ -117,4 +111,13 @@ def disassemble(kernel: Kernel, target: Target) -> Listing:
     """Code and constants of a verified kernel, byte for byte as an image of `link` holds them."""
     text = emit_kernel(kernel, target, _FUNCTION)
     image = place([("", read_object(compile_text(text, target)))])
-    return Listing(assembly(text, target), image.data, image.functions[_FUNCTION])
+    code = image.functions[_FUNCTION]
+    return Listing(to_text(kernel), assembly(text, target), image.data, code.offset, code.size)
+
+
+def read_kernels(text: str) -> tuple[Kernel, ...]:
+    """Verified kernels from text that a bundle holds; NccError or AssertionError if it is none."""
+    kernels = parse(text)
+    for kernel in kernels:
+        verify_kernel(kernel)
+    return kernels

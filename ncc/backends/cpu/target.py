@@ -7,9 +7,8 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from ncc.diagnostics import ExitCode, NccError
-
-NATIVE = "native"
+from ncc.backends.interface import NATIVE
+from ncc.diagnostics import ExitCode, NccError, meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ def resolve(name: str, host: frozenset[str] | None = None) -> Target:
             "unknown-target",
             f"there is no target '{name}'",
             exit=ExitCode.USAGE,
-            hint=f"targets are {', '.join([*TARGETS, NATIVE])}",
+            hint=meant(name, TARGETS, f"targets are {', '.join([*TARGETS, NATIVE])}"),
         )
     return TARGETS[name]
 
