@@ -11,15 +11,15 @@ from onnx import ModelProto
 from ncc.backends.interface import Backend, Refusal, Target
 from ncc.backends.registry import backend_of, resolve_all
 from ncc.bundle import Bundle, assemble
-from ncc.diagnostics import ExitCode, NccError, merge_locs
+from ncc.diagnostics import ExitCode, NccError, meant, merge_locs
 from ncc.frontends.onnx import import_onnx
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.op import load_ops
 from ncc.ir.ops.segment import Placement, Segment
-from ncc.ir.text.printer import to_text
 from ncc.ir.types import DType
 from ncc.ir.verify import conform, verify
 from ncc.options import AutoCast, Options
+from ncc.passes import dump as write_dump
 from ncc.passes.autocast import Mode, autocast
 from ncc.passes.canonicalize import canonicalize
 from ncc.passes.cse import cse
@@ -120,6 +120,7 @@ def compile(
         host=host,
         allow_nan=allow_nan,
     )
+    resolve_all(target)
     return compile_graph(import_model(model, options), options, source=source_name(model))
 
 
@@ -127,7 +128,7 @@ def _auto_cast(name: str) -> AutoCast:
     names = [mode.value for mode in AutoCast]
     if name not in names:
         message = f"there is no auto_cast '{name}'"
-        hint = f"it is one of {', '.join(names)}"
+        hint = meant(name, names, f"it is one of {', '.join(names)}")
         raise NccError("usage", message, exit=ExitCode.USAGE, hint=hint)
     return AutoCast(name)
 
@@ -154,7 +155,7 @@ def run_phases(
 
     With `dump`, an existing folder, the text before and after each phase is written there.
     """
-    _dump(graph, dump, 0, "import")
+    write_dump(graph, dump, 0, "import")
     for index, name in enumerate(names, 1):
         progress(name)
         try:
@@ -162,7 +163,7 @@ def run_phases(
         except NccError as error:
             raise error.located(during=name) from None
         _check(graph, name, backend_of(target))
-        _dump(graph, dump, index, name)
+        write_dump(graph, dump, index, name)
     return graph
 
 
@@ -274,8 +275,3 @@ def _require_device(graph: Graph, refusal: Refusal) -> None:
             locs=merge_locs(node.locs for node, _ in refused),
             hint="compile without --no-host to run them on the host",
         )
-
-
-def _dump(graph: Graph, folder: Path | None, index: int, name: str) -> None:
-    if folder is not None:
-        (folder / f"{index:02d}-{name}.ncc").write_text(to_text(graph), encoding="utf-8")

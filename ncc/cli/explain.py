@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 import tomllib
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from importlib import resources
 import click
 
 from ncc.cli.output import Table, emit, format_option
-from ncc.diagnostics import ExitCode, NccError
+from ncc.diagnostics import ExitCode, NccError, meant
 
 WIDTH = 88
 
@@ -65,8 +64,7 @@ def command(code: str | None, form: str) -> None:
     elif code in known:
         emit(form, known[code].data(), lambda: _lines(known[code]))
     else:
-        close = difflib.get_close_matches(code, known, n=3)
-        hint = f"is it {' or '.join(close)}?" if close else "ncc explain lists them"
+        hint = meant(code, known, "ncc explain lists them")
         raise NccError(
             "unknown-code", f"there is no error '{code}'", exit=ExitCode.USAGE, hint=hint
         )

@@ -8,6 +8,7 @@ import click
 
 from ncc import __version__
 from ncc.cli.interrupts import held
+from ncc.diagnostics import ExitCode, NccError, meant
 
 COMMANDS = {
     "compile": "Compile an ONNX model into a bundle.",
@@ -39,6 +40,15 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            hint = meant(name, COMMANDS, "ncc --help shows what it takes")
+            raise NccError("usage", f"no such command '{name}'", exit=ExitCode.USAGE, hint=hint)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -48,8 +58,9 @@ class Commands(click.Group):
     cls=Commands,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 ok, 2 usage, 3 unsupported, 4 invalid model, 5 resource limit, "
-    "6 incompatible bundle or host, 7 integrity, 70 internal error, 130 interrupted.",
+    epilog="Exit codes: 0 ok, 1 gate or accuracy failed, 2 usage, 3 unsupported, 4 invalid model, "
+    "5 resource limit, 6 incompatible bundle or host, 7 integrity, 70 internal error, "
+    "130 interrupted.",
 )
 @click.version_option(__version__, message="ncc %(version)s")
 def group() -> None:

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from ncc.cli.output import say
-from ncc.diagnostics import ExitCode, NccError
+from ncc.diagnostics import ExitCode, NccError, meant
 from ncc.neff.format import TensorSpec
 from ncc.runtime.session import Model
 from ncc.runtime.tensors import EXTENDED, Array, numpy_dtype
@@ -87,7 +87,18 @@ def _read(
     elif text.endswith(".npz"):
         yield from _archive(model, specs, text)
     elif text != RANDOM:
-        raise _refused(model, f"--input {text} is not {FORMS}")
+        raise _unknown(model, text)
+
+
+def _unknown(model: Model, text: str) -> NccError:
+    """An `--input` of no form, or one whose name is that of no input."""
+    name, equals, _ = text.partition("=")
+    if not equals:
+        return _refused(model, f"--input {text} is not {FORMS}")
+    names = [spec.name for spec in model.inputs]
+    hint = meant(name, names, f"the inputs are {', '.join(map(str, model.inputs))}")
+    message = f"--input {text}: the model has no input '{name}'"
+    return NccError("bad-input", message, exit=ExitCode.USAGE, hint=hint)
 
 
 def _array(model: Model, path: str) -> Array:

@@ -8,15 +8,12 @@ from os import PathLike, fspath
 
 from ncc.diagnostics import ExitCode, NccError
 
+AGAIN = "copy the file again from where it was compiled, or compile the model again"
 
-def damaged(message: str) -> NccError:
+
+def damaged(message: str, hint: str = AGAIN) -> NccError:
     """The bytes are not what a writer wrote: exit 7."""
-    return NccError(
-        "damaged-bundle",
-        message,
-        exit=ExitCode.INTEGRITY,
-        hint="copy the file again from where it was compiled, or compile the model again",
-    )
+    return NccError("damaged-bundle", message, exit=ExitCode.INTEGRITY, hint=hint)
 
 
 def incompatible(message: str, hint: str) -> NccError:

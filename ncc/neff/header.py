@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from ncc.diagnostics import NccError
 from ncc.neff.errors import damaged, incompatible, require
 from ncc.neff.format import (
     HEADER,
@@ -31,11 +32,11 @@ CONSTANT = {
     "zeros": b"",
     "header_sha256": b"",
 }
+ONNX = b"\x08"
 FOREIGN = {
     b"PK\x03\x04": "a zip archive",
     b"\x7fELF": "an ELF file",
     b"\x1f\x8b": "a gzip file",
-    b"\x08": "an ONNX model",
 }
 
 
@@ -74,7 +75,8 @@ def unpack(data: bytes, file_size: int) -> Header:
     What decides whether the rest can be read at all (magic, versions, feature bits) is checked
     before what only damage explains.
     """
-    require(data.startswith(MAGIC), f"this is not a bundle{_guess(data)}")
+    if not data.startswith(MAGIC):
+        raise _foreign(data)
     require(len(data) == HEADER_SIZE, f"the file is cut short: it has {file_size} bytes")
     values = dict(zip((field.name for field in HEADER_FIELDS), HEADER.unpack(data), strict=True))
     _check_known(values["major"], values["features"])
@@ -130,8 +132,12 @@ def _name(source: str) -> str:
     return source.replace("\0", "").encode()[:NAME_SIZE].decode(errors="ignore")
 
 
-def _guess(data: bytes) -> str:
+def _foreign(data: bytes) -> NccError:
+    """The error for a file that is no bundle, with what it may be."""
     if not data:
-        return ": the file is empty"
-    looks = (what for start, what in FOREIGN.items() if data.startswith(start))
-    return next((f", it looks like {what}" for what in looks), "")
+        return damaged("this is not a bundle: the file is empty")
+    if data.startswith(ONNX):
+        hint = "compile it first: ncc compile model.onnx -o model.neff"
+        return damaged("this is not a bundle, it looks like an ONNX model", hint)
+    looks = (f", it looks like {what}" for start, what in FOREIGN.items() if data.startswith(start))
+    return damaged(f"this is not a bundle{next(looks, '')}")

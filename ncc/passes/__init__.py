@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ncc.diagnostics import ExitCode, NccError
+from ncc.diagnostics import ExitCode, NccError, meant
 from ncc.ir.graph import Graph
 from ncc.ir.rewrite import Trace
 from ncc.ir.schema import Kind, kind_of
@@ -73,7 +73,7 @@ def read_steps(text: str) -> list[Step]:
                 "unknown-pass",
                 f"there is no pass '{name}'",
                 exit=ExitCode.USAGE,
-                hint=f"the passes are {', '.join(sorted(PASSES))}",
+                hint=meant(name, PASSES, f"the passes are {', '.join(sorted(PASSES))}"),
             )
         if needs_function(PASSES[name]):
             raise NccError(
@@ -116,13 +116,14 @@ def run_passes(
     With `dump_dir`, an existing folder, the text before the first and after each of them is
     written there: `00-import.ncc`, `01-canonicalize.ncc`, ...
     """
-    _dump(graph, dump_dir, 0, "import")
+    dump(graph, dump_dir, 0, "import")
     for index, step in enumerate(steps, 1):
         graph = step.run(graph, trace)
-        _dump(graph, dump_dir, index, step.name)
+        dump(graph, dump_dir, index, step.name)
     return graph
 
 
-def _dump(graph: Graph, folder: Path | None, index: int, name: str) -> None:
+def dump(graph: Graph, folder: Path | None, index: int, name: str) -> None:
+    """Write the text of `graph`, what step `index` made, to `folder` if there is one."""
     if folder is not None:
         (folder / f"{index:02d}-{name}.ncc").write_text(to_text(graph), encoding="utf-8")

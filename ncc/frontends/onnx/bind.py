@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from onnx import TypeProto, ValueInfoProto
 
-from ncc.diagnostics import ExitCode, NccError
+from ncc.diagnostics import ExitCode, NccError, meant
 from ncc.frontends.onnx.dtypes import dtype_of
 from ncc.frontends.onnx.tensors import MAX_ELEMENTS
 from ncc.ir.op import unsupported
@@ -89,7 +89,11 @@ def _check_names(given: Mapping[str, object], known: Iterable[str], flag: str, w
     for name in given:
         if name not in known:
             listed = f"{what} is one of: {', '.join(known)}"
-            hint = listed if known else "every size is fixed in the model: leave the flag out"
+            hint = (
+                meant(name, known, listed)
+                if known
+                else "every size is fixed in the model: leave the flag out"
+            )
             raise _error(f"{flag} {name}: the model has no such name", hint)
 
 

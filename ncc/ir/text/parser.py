@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lark import Token
 
-from ncc.diagnostics import Locs, NccError
+from ncc.diagnostics import Locs, NccError, meant
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.literal import Literal
 from ncc.ir.op import OPS, Op, load_ops
@@ -102,9 +101,7 @@ class _Parser:
 
     def find(self, scope: dict[str, Value], token: Token) -> Value:
         if token not in scope:
-            near = difflib.get_close_matches(token, scope, 1)
-            hint = f"did you mean {near[0]}?" if near else ""
-            raise self.source.error(token, f"{token} is not defined", hint=hint)
+            raise self.source.error(token, f"{token} is not defined", hint=meant(token, scope))
         return scope[token]
 
     def node(
@@ -125,9 +122,8 @@ class _Parser:
 
     def op_class(self, token: Token) -> type[Op]:
         if token not in OPS:
-            near = difflib.get_close_matches(token, OPS, 1)
-            hint = f"did you mean {near[0]}?" if near else "`ncc list-operators` lists them"
-            raise self.source.error(token, f"there is no op '{token}'", hint=hint)
+            message = f"there is no op '{token}'"
+            raise self.source.error(token, message, hint=meant(token, OPS))
         return OPS[token]
 
     def op(self, cls: type[Op], statement: Statement, types: Sequence[Type], reader: Reader) -> Op:
