@@ -21,7 +21,8 @@ from ncc.backends.cpu.builder import Call, Pointer
 from ncc.backends.cpu.emit.kernel import emit_kernel
 from ncc.backends.cpu.lower import lower
 from ncc.backends.cpu.memory import plan
-from ncc.backends.cpu.target import NATIVE, Target, resolve
+from ncc.backends.cpu.target import Target, resolve
+from ncc.backends.interface import NATIVE
 from ncc.backends.cpu.views import Space
 from ncc.backends.cpu.weights import WeightTable
 from ncc.compiler import PHASES, run_phases

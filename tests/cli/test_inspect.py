@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import ncc as product
-from ncc.backends.cpu.target import NATIVE, resolve
+from ncc.backends.cpu.target import resolve
+from ncc.backends.interface import NATIVE
 from ncc.neff.format import Manifest
 from ncc.neff.reader import open_bundle
 from ncc.neff.writer import Source, write

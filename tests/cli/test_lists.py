@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ncc.backends.cpu.target import NATIVE, TARGETS, resolve
+from ncc.backends.cpu.target import TARGETS, resolve
+from ncc.backends.interface import NATIVE
 from ncc.backends.registry import BACKENDS
 from ncc.cli.explain import explanations
 from ncc.cli.group import COMMANDS, group

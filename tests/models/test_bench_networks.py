@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from inputs import seeded_inputs
-from ncc.backends.cpu.target import NATIVE, resolve
+from ncc.backends.cpu.target import resolve
+from ncc.backends.interface import NATIVE
 from networks import NETWORKS, write
 from tests.models.agreement import MAX_ARENA, assert_aligned, assert_equal, assert_identical, top1
 from tests.models.runs import Compiled, compiled

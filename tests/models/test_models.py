@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 import ncc
-from ncc.backends.cpu.target import NATIVE, Target, resolve
+from ncc.backends.cpu.target import Target, resolve
+from ncc.backends.interface import NATIVE
 from tests.machine_code import RUNNABLE
 from tests.models.agreement import MAX_ARENA, assert_aligned, assert_equal, assert_identical
 from tests.models.catalogue import CATALOGUE, OTHER_SIZES, STORED, Real, Stored, minilm
