@@ -6,7 +6,7 @@ a half loads a cycle), so the same shapes give the same code on every build mach
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ncc.backends.cpu.target import Target
@@ -40,6 +40,13 @@ PANEL_L2_WEIGHT = 1 / 8
 """Cost of a byte from the second-level cache, where one from beyond it costs 1."""
 SCATTER = 1 / 4
 """What a byte costs more that is met a panel at a time: no hardware looks ahead so."""
+
+PART_BYTES = 128 * 1024
+"""Of a panel, in the second-level cache beside the part that comes next."""
+ASIDE_BYTES = 128 * 1024
+"""Of sums that wait for the next part of their panel."""
+LEAST_TURNS = 3
+"""Row tiles for which it pays to bring a panel part by part."""
 
 MIN_CHAINS = 8
 """Independent sums that keep two product units of latency 4 busy."""
@@ -191,6 +198,27 @@ def partial_sums(height: int, vectors: int, steps: int) -> int:
     while parts * height * vectors < MIN_CHAINS and 2 * parts <= steps:
         parts *= 2
     return parts
+
+
+def panel_parts(cuts: Sequence[int], row_tiles: int, panel_bytes: int) -> int:
+    """Into which of `cuts` equal parts to cut the panels that so many row tiles use in turn.
+
+    One part waits in the second-level cache while another one is used, beside rows of A.
+    """
+    if row_tiles < LEAST_TURNS or panel_bytes <= PART_BYTES:
+        return 1
+    fitting = [parts for parts in cuts if panel_bytes <= parts * PART_BYTES]
+    return min(fitting, default=max(cuts))
+
+
+def tiles_aside(tile_bytes: int) -> int:
+    """How many tiles may put their sums aside."""
+    return max(1, ASIDE_BYTES // tile_bytes)
+
+
+def even_piece(length: int, most: int) -> int:
+    """The size of the fewest pieces, as equal as can be, none of which is larger than `most`."""
+    return -(-length // -(-length // most))
 
 
 def block_tiles(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ncc.backends.cpu.emit.kernel import emit_kernel
-from ncc.backends.cpu.loops import Contract, TileOrder
+from ncc.backends.cpu.loops import Contract, For, TileOrder
 from ncc.backends.cpu.target import TARGETS, Target
 from ncc.ir.types import DType
-from tests.backends.cpu.contractions import Problem, matmul
+from tests.backends.cpu.contractions import Conv, Problem, conv, matmul
 from tests.backends.cpu.test_contract import compute
 from tests.machine_code import RUNNABLE
 
@@ -19,10 +19,15 @@ MATRIX = TARGETS["x86-64-v4+amx"]
 
 
 def ordered(problem: Problem, order: TileOrder) -> Problem:
-    (contract,) = problem.kernel.body
-    assert isinstance(contract, Contract)
-    body = (replace(contract, order=order),)
-    return replace(problem, kernel=replace(problem.kernel, body=body))
+    (stmt,) = problem.kernel.body
+    if isinstance(stmt, For):
+        (contract,) = stmt.body
+        assert isinstance(contract, Contract)
+        stmt = replace(stmt, body=(replace(contract, order=order),))
+    else:
+        assert isinstance(stmt, Contract)
+        stmt = replace(stmt, order=order)
+    return replace(problem, kernel=replace(problem.kernel, body=(stmt,)))
 
 
 @pytest.mark.parametrize("target", RUNNABLE, ids=lambda target: target.name)
@@ -45,6 +50,33 @@ def test_runs_cut_into_any_parts_give_the_same_sums(depth: int) -> None:
     )
     for found in others:
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("target", RUNNABLE, ids=lambda target: target.name)
+def test_parts_of_sums_in_vectors_add_up_on_any_number_of_cores(target: Target) -> None:
+    problem = matmul(150, 50, 768, DType.f32, target, parallel=True)
+    for order in (TileOrder(1, 2), TileOrder(3, 3), TileOrder(1000, 6)):
+        first, second = (
+            compute([ordered(problem, order)], target, cores=cores)[0] for cores in (1, 2)
+        )
+        np.testing.assert_array_equal(first, second)
+        assert (abs(first - problem.exact) <= problem.bound).all()
+
+
+@pytest.mark.parametrize("target", RUNNABLE, ids=lambda target: target.name)
+@pytest.mark.parametrize(
+    ("shape", "cuts"),
+    [
+        pytest.param(Conv((16, 12), 43, 40), (3,), id="lines of taps"),
+        pytest.param(Conv((16, 12), 256, 40), (3, 6, 18), id="parts of lines"),
+        pytest.param(Conv((16, 12), 5, 40, dilation=2), (3, 9), id="lines, then taps"),
+    ],
+)
+def test_taps_are_parts(shape: Conv, cuts: tuple[int, ...], target: Target) -> None:
+    problem = conv(shape, DType.f32, target)
+    for parts in cuts:
+        (found,) = compute([ordered(problem, TileOrder(4, parts))], target)
+        assert (abs(found - problem.exact) <= problem.bound).all()
 
 
 def test_a_run_is_cut_into_equal_parts_alone() -> None:

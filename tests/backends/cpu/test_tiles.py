@@ -9,9 +9,12 @@ import pytest
 from ncc.backends.cpu.target import TARGETS, Target
 from ncc.backends.cpu.tiles import (
     L2_BYTES,
+    PART_BYTES,
     accumulator_lanes,
     block_tiles,
     choose,
+    even_piece,
+    panel_parts,
     partial_sums,
 )
 from ncc.ir.types import DType
@@ -86,3 +89,21 @@ def test_weights_beyond_the_cache_are_read_once() -> None:
 @pytest.mark.parametrize(("body_bytes", "block"), [(L2_BYTES, 98), (4 * L2_BYTES, 1)])
 def test_results_beyond_the_cache_are_met_in_order(body_bytes: int, block: int) -> None:
     assert block_tiles(98, 8, a_bytes=401408, panel_bytes=4096, body_bytes=body_bytes) == block
+
+
+@pytest.mark.parametrize(
+    ("row_tiles", "panel_bytes", "parts"),
+    [
+        pytest.param(16, PART_BYTES, 1, id="short"),
+        pytest.param(16, PART_BYTES + 1, 2, id="long"),
+        pytest.param(16, 5 * PART_BYTES, 6, id="fewest that suffice"),
+        pytest.param(16, 50 * PART_BYTES, 12, id="as many as there can be"),
+        pytest.param(1, 5 * PART_BYTES, 1, id="used once"),
+    ],
+)
+def test_long_panels_are_brought_in_parts(row_tiles: int, panel_bytes: int, parts: int) -> None:
+    assert panel_parts((1, 2, 3, 6, 12), row_tiles, panel_bytes) == parts
+
+
+def test_pieces_are_even() -> None:
+    assert [even_piece(length, 10) for length in (7, 10, 11, 21, 25)] == [7, 10, 6, 7, 9]

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+import operator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ncc.backends.cpu.emit.code import Code, Value
+from ncc.backends.cpu.emit.code import Code, Value, integer, literal
+from ncc.backends.cpu.emit.contract_ahead import Panels
+from ncc.backends.cpu.emit.contract_aside import Aside
 from ncc.backends.cpu.emit.contract_body import Body
 from ncc.backends.cpu.emit.contract_finish import finish_for
+from ncc.backends.cpu.emit.contract_grid import Place
 from ncc.backends.cpu.emit.contract_registers import emptied, settled
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import Unit, unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
-from ncc.backends.cpu.loops import Contract
+from ncc.backends.cpu.loops import Contract, TileOrder
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.tiles import cut_rows, partial_sums
+from ncc.backends.cpu.tiles import cut_rows, even_piece, panel_parts, partial_sums, tiles_aside
 
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
 
 UNROLLED = 4
 """Steps of a round, each of which asks for about one line of the next panel."""
+SHORTEST_PART = 128
+"""Steps of a part of a run, beneath which sums are put aside too often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Which tile of a block adds which part of its sums, and whether it is the last."""
+
+    tile: Value
+    part: Value
+    is_last: Value
 
 
 class VectorTiles(TileEmitter):
-    """Tiles whose sums stay in vector registers; the last rows and columns take fewer."""
+    """Tiles whose sums stay in vector registers; the last rows and columns take fewer.
+
+    Where panels are long, the row tiles of a block take turns with one part of a panel, and put
+    their sums aside in between.
+    """
 
     def __init__(self, fn: FunctionEmitter, stmt: Contract) -> None:
         taken = cut_rows(*row_extents(stmt), stmt.tile[0])
@@ -32,24 +54,108 @@ class VectorTiles(TileEmitter):
         self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
         self._body = Body(fn, stmt, self.taken)
         self._finish = finish_for(fn, stmt, self._unit, self.taken)
+        self._parts = self._cut()
+        if self._parts > 1:
+            vectors = stmt.tile[0] * stmt.tile[1] // self._unit.lanes
+            most = tiles_aside(vectors * fn.target.vector_bits // 8)
+            self.grid = replace(self.grid, block=even_piece(self.grid.block, most))
+            self._aside = Aside(fn.code, self._unit, self.grid.block, vectors)
+
+    def _cut(self) -> int:
+        """Into how many parts the sums are cut."""
+        if self.stmt.order is None:
+            return panel_parts(self.cuts, self.grid.block, super().panels.nbytes)
+        parts = self.stmt.order.parts
+        assert parts in self.cuts, f"no equal parts: {parts} of {self._steps} steps"
+        return parts
+
+    @property
+    def order(self) -> TileOrder:
+        return replace(super().order, parts=self._parts)
+
+    @property
+    def cuts(self) -> Sequence[int]:
+        *outer, (_, run) = self.stmt.k
+        values = [1, *itertools.accumulate((extent for _, extent in outer), operator.mul)]
+        most = 1 if run % self.depth else self._steps // SHORTEST_PART
+        runs = [parts for parts in range(2, most + 1) if self._steps % parts == 0]
+        return sorted({*values, *(values[-1] * parts for parts in runs)})
+
+    @property
+    def panels(self) -> Panels:
+        whole = super().panels
+        return replace(whole, count=whole.count * self._parts, nbytes=whole.nbytes // self._parts)
+
+    @property
+    def _steps(self) -> int:
+        """Whole steps of a run."""
+        return self.stmt.k[-1][1] // self.depth
 
     def emit(self, first: Value, end: Value) -> None:
+        if self._parts > 1:
+            self._emit_parts(first, end)
+            return
         with self.located(first, end) as (_, place, start):
             self.pieces(place, lambda rows, columns: self._piece(start, place.turn, rows, columns))
             self._finish.tile()
 
     def _piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
         """The sums of `rows` by `columns` from `start` on."""
-        vectors = -(-columns // self._unit.lanes)
-        steps = self.stmt.k[-1][1] // self.depth
-        parts = partial_sums(rows, vectors, steps)
-        unrolled = max(parts, UNROLLED if steps >= UNROLLED else 1)
-        walk, cursor = self.walk(start, turn, rows, unrolled)
-        places = tuple(self.row_start(row) for row in range(rows))
-        sums = Sums(self._unit, self.depth, places, vectors, walk, self.fn.target, parts)
+        sums, cursor = self._sums(start, turn, rows, columns)
         self._body.ask(rows, columns)
         emptied(self.fn.code, self.fn.target)
         self._finish.piece(sums.emit(self.fn.code, cursor), columns)
+
+    def _emit_parts(self, first: Value, end: Value) -> None:
+        """The same, one part after the other of the panel of a block of row tiles."""
+        code, block = self.fn.code, integer(self.grid.block)
+        past = code.binary("add nuw nsw", end, integer(self.grid.block - 1))
+        last = code.binary("udiv", past, block)
+        with code.loop(code.binary("udiv", first, block), last) as number:
+            begin = code.binary("mul nuw nsw", number, block)
+            start = code.intrinsic("llvm.umax", begin, first)
+            stop = code.intrinsic("llvm.umin", code.binary("add nuw nsw", begin, block), end)
+            with code.loop(0, self._parts) as part, self.fn.environment.scope():
+                self._emit_part(start, stop, part)
+
+    def _emit_part(self, start: Value, stop: Value, part: Value) -> None:
+        """One part of the tiles of these numbers."""
+        code = self.fn.code
+        is_last = code.compare("icmp eq", part, integer(self._parts - 1))
+        with self.located(start, stop) as (number, place, at):
+            turn = Turn(code.binary("sub nuw nsw", number, start), part, is_last)
+            self.pieces(place, lambda rows, columns: self._add(at, place, turn, rows, columns))
+            with self._when(is_last):
+                self._finish.tile()
+
+    def _add(self, start: Cursor, place: Place, turn: Turn, rows: int, columns: int) -> None:
+        """Add one part of the run to the sums of `rows` by `columns`."""
+        code = self.fn.code
+        sums, cursor = self._sums(start, place.turn, rows, columns)
+        sums, cursor = sums.part(code, cursor, turn.part, self._parts)
+        with self._when(turn.is_last):
+            self._body.ask(rows, columns)
+        emptied(code, self.fn.target)
+        before = self._aside.take(turn.tile, rows * sums.vectors, turn.part)
+        found = sums.emit(code, cursor, before)
+        with self._when(code.binary("xor", turn.is_last, literal(True, "i1"))):
+            self._aside.put(turn.tile, [total for row in found for total in row])
+        with self._when(turn.is_last):
+            self._finish.piece(found, columns)
+
+    @contextmanager
+    def _when(self, condition: Value) -> Iterator[None]:
+        with self.fn.code.when(condition), self.fn.environment.scope():
+            yield
+
+    def _sums(self, start: Cursor, turn: Value, rows: int, columns: int) -> tuple[Sums, Cursor]:
+        """How the sums of a tile are made, and from where on."""
+        vectors = -(-columns // self._unit.lanes)
+        splits = partial_sums(rows, vectors, self._steps)
+        unrolled = max(splits, UNROLLED if self._steps >= UNROLLED else 1)
+        walk, cursor = self.walk(start, turn, rows, unrolled)
+        places = tuple(self.row_start(row) for row in range(rows))
+        return Sums(self._unit, self.depth, places, vectors, walk, self.fn.target, splits), cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +163,8 @@ class Sums:
     """The sums of a tile, of products that take `kr` elements of the run at a time.
 
     The rows of A begin `rows` bytes after the first; `vectors` of the columns of B are taken.
-    Each sum is split into `parts`, which divide the steps of a round and take turns, so that small
-    tiles do not wait for one addition after the other.
+    Each sum has `splits`, which divide the steps of a round and take turns, so that small tiles do
+    not wait for one addition after the other.
     """
 
     unit: Unit
@@ -67,29 +173,34 @@ class Sums:
     vectors: int
     walk: Walk
     target: Target
-    parts: int = 1
+    splits: int = 1
 
-    def emit(self, code: Code, start: Cursor) -> list[list[Value]]:
-        """The sums by row and vector, from `start` on."""
+    def part(self, code: Code, start: Cursor, part: Value, parts: int) -> tuple[Sums, Cursor]:
+        """What one of equal parts of the walk adds, and where it starts."""
+        walk, cursor = self.walk.part(code, start, part, parts)
+        return replace(self, walk=walk), cursor
+
+    def emit(self, code: Code, start: Cursor, before: Carried | None = None) -> list[list[Value]]:
+        """The sums by row and vector, from `start` on, added to those of `before`."""
 
         def add(at: Cursor, step: int, carried: Carried, *, short: bool) -> Carried:
             if step and not short:
                 carried = settled(code, carried, self.target)
-            parts = _parts(carried, self.parts)
-            part = step % self.parts
-            parts[part] = self._products(code, at, parts[part], short)
-            return [total for part in parts for total in part]
+            splits = _parts(carried, self.splits)
+            split = step % self.splits
+            splits[split] = self._products(code, at, splits[split], short)
+            return [total for split in splits for total in split]
 
         count = len(self.rows) * self.vectors
-        empty = [self.unit.zero()] * (self.parts * count)
-        tile = self.walk.emit(code, start, empty, add)
+        empty = [self.unit.zero()] * count
+        tile = self.walk.emit(code, start, (before or empty) + empty * (self.splits - 1), add)
         while len(tile) > count:
             low, high = _parts(tile, 2)
             tile = [self.unit.add(code, *pair) for pair in zip(low, high, strict=True)]
         return _parts(tile, len(self.rows))
 
     def _products(self, code: Code, at: Cursor, totals: Carried, short: bool) -> Carried:
-        """The totals of one part with the products of one step added."""
+        """The totals of one split with the products of one step added."""
         unit = self.unit
         width = unit.lanes * self.kr * unit.operand.itemsize
         row_of_b = [unit.vector(code, moved(code, at[1], v * width)) for v in range(self.vectors)]

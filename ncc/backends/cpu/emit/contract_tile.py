@@ -168,7 +168,7 @@ class TileEmitter(ABC):
         rounds = -(-(steps + (short > 0)) // unrolled)
         ahead = (
             rows_ahead(a, self.row_start(rows), rounds, unrolled, self._a_bytes, self.l2_bytes),
-            panels_ahead(b, self._panels, unrolled, self.l2_bytes),
+            panels_ahead(b, self.panels, unrolled, self.l2_bytes),
         )
         pairs = [(at, one) for at, one in zip(start, ahead, strict=True) if one is not None]
         walk = Walk(
@@ -181,7 +181,8 @@ class TileEmitter(ABC):
         return walk, (*start, *(self._start_ahead(at, one, turn) for at, one in pairs))
 
     @property
-    def _panels(self) -> Panels:
+    def panels(self) -> Panels:
+        """What of B a block of row tiles uses before what follows it in memory."""
         grid = self.grid
         return Panels(grid.columns.count, self._panel_bytes, grid.block, grid.blocks.count)
 

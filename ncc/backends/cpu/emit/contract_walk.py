@@ -54,10 +54,24 @@ class Walk:
         return self._axis(code, 0, start, carried, add)
 
     def part(self, code: Code, start: Cursor, part: Value, parts: int) -> tuple[Walk, Cursor]:
-        """One of `parts` equal parts of a run that no loops are around, and where it starts."""
-        steps = self.steps // parts
-        strides = [steps * stream.step for stream in self.streams]
-        return replace(self, steps=steps), _moved(code, start, part, strides)
+        """One of `parts` equal parts of the walk, and where it starts.
+
+        Those of a walk with outer variables are as many as the outermost has values, or a
+        multiple of that.
+        """
+        if not self.axes:
+            steps = self.steps // parts
+            strides = [steps * stream.step for stream in self.streams]
+            return replace(self, steps=steps), _moved(code, start, part, strides)
+        outer, *inner = self.axes
+        each = parts // outer
+        index = code.binary("udiv", part, integer(each))
+        cursor = _moved(code, start, index, [stream.axes[0] for stream in self.streams])
+        streams = tuple(replace(stream, axes=stream.axes[1:]) for stream in self.streams)
+        walk = replace(self, axes=tuple(inner), streams=streams)
+        if each == 1:
+            return walk, cursor
+        return walk.part(code, cursor, code.binary("urem", part, integer(each)), each)
 
     def _axis(self, code: Code, axis: int, cursor: Cursor, carried: Carried, add: Add) -> Carried:
         """The loops over outer variables from number `axis` on, and the run in them."""
