@@ -34,10 +34,14 @@ class Host(NamedTuple):
 
     def lacks(self, variant: Variant) -> str:
         """Why `variant` cannot run here; empty if it can."""
-        machine = next((m for start, m in MACHINES.items() if variant.target.startswith(start)), "")
+        return self.refuses(variant.target, variant.features)
+
+    def refuses(self, target: str, features: Sequence[str]) -> str:
+        """Why code for `target`, which uses `features`, cannot run here; empty if it can."""
+        machine = next((m for start, m in MACHINES.items() if target.startswith(start)), "")
         if machine != self.machine:
             return f"is not for {self.machine}"
-        missing = [feature for feature in variant.features if feature not in self.features]
+        missing = [feature for feature in features if feature not in self.features]
         return f"needs {', '.join(missing)}" if missing else ""
 
 

@@ -8,6 +8,7 @@ from ncc.backends.cpu.loops import Buffer, Kernel, Role, Stmt
 from ncc.backends.cpu.space import Names
 from ncc.backends.cpu.views import Memory, View
 from ncc.diagnostics import Locs
+from ncc.ir.graph import Node
 from ncc.ir.types import DType
 
 
@@ -35,12 +36,16 @@ def pointer_to(view: View, role: Role, after: int = 0) -> Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One execution of a kernel, with the source nodes that it computes and their arithmetic."""
+    """One execution of a kernel, with the source nodes that it computes and their arithmetic.
+
+    `root` is the product that the kernel is built around, if it is.
+    """
 
     kernel: Kernel
     pointers: tuple[Pointer, ...]
     locs: Locs = ()
     flops: int = 0
+    root: Node | None = None
 
 
 class KernelBuilder:

@@ -17,7 +17,7 @@ from ncc.backends.cpu.layout import (
 )
 from ncc.backends.cpu.nest import is_nest, nest
 from ncc.backends.cpu.orders import channels_last, order_to_reshape
-from ncc.backends.cpu.packing import packed_at_run_time, packed_weight
+from ncc.backends.cpu.packing import Widths, by_cost, packed_at_run_time, packed_weight
 from ncc.backends.cpu.placing import assign
 from ncc.backends.cpu.products import (
     Product,
@@ -42,19 +42,20 @@ from ncc.ir.types import TensorType
 from ncc.passes.fuse import constant_values
 
 
-def lower(graph: Graph, target: Target, table: WeightTable) -> list[Call]:
+def lower(graph: Graph, target: Target, table: WeightTable, widths: Widths = by_cost) -> list[Call]:
     """The calls that compute `graph`, in order; weights go into `table`.
 
     Inputs are io 0.., outputs the io after them, all dense.
     """
-    return _Lowering(graph, target, table).run()
+    return _Lowering(graph, target, table, widths).run()
 
 
 class _Lowering:
-    def __init__(self, graph: Graph, target: Target, table: WeightTable) -> None:
+    def __init__(self, graph: Graph, target: Target, table: WeightTable, widths: Widths) -> None:
         self.graph = graph
         self.target = target
         self.table = table
+        self.widths = widths
         self.constant = constant_values(graph)
         self.layout: Layout = assign(graph, self.constant, target)
         self.calls: list[Call] = []
@@ -298,11 +299,12 @@ class _Lowering:
         left, right = (outer_operand(node, value) for value in root.operands)
         product = self._left(node, root, left, right)
         conv = root.op if isinstance(root.op, Conv) else None
+        nr = self.widths(root, product.columns, right.tensor.dtype)
         if right in self.constant:
-            packed = packed_weight(right, conv, product, self.target, self.table)
+            packed = packed_weight(right, conv, product, self.target, self.table, nr)
         else:
             packed, fill = packed_at_run_time(
-                self._right(right, conv, node.locs), product, self.target, node.locs
+                self._right(right, conv, node.locs), product, self.target, node.locs, nr
             )
             self.calls.append(fill)
         own = set(root.operands) - {

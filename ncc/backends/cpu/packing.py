@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from ncc.backends.cpu.builder import Call, KernelBuilder
@@ -26,24 +27,39 @@ from ncc.backends.cpu.tiles import choose
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides, runs
 from ncc.backends.cpu.weights import WeightTable
 from ncc.diagnostics import Locs
-from ncc.ir.graph import Builder, Value
+from ncc.ir.graph import Builder, Node, Value
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.types import DType, TensorType
 
+Widths = Callable[[Node, int, DType], int | None]
+"""The width of the panels for a product of so many columns; None leaves it to the cost model."""
 
-def panels_op(product: Product, dtype: DType, target: Target) -> PackPanels:
-    """How to pack the right operand for the register tile of this product."""
+
+def by_cost(root: Node, columns: int, dtype: DType) -> None:
+    """Leave every width to the cost model."""
+
+
+def panels_op(product: Product, dtype: DType, target: Target, nr: int | None) -> PackPanels:
+    """How to pack the right operand for the register tile of this product.
+
+    `nr` is the width of panels, if the cost model is not to choose it.
+    """
     total = product.outer * product.run
     rows, outer = product.rows
-    tile = choose(rows, product.columns, total, dtype, target, outer=outer)
+    tile = choose(rows, product.columns, total, dtype, target, outer=outer, nr=nr)
     return PackPanels(tile.columns, tile.kr)
 
 
 def packed_weight(
-    weight: Value, root: Conv | None, product: Product, target: Target, table: WeightTable
+    weight: Value,
+    root: Conv | None,
+    product: Product,
+    target: Target,
+    table: WeightTable,
+    nr: int | None = None,
 ) -> Packed:
     """A constant right operand: of a convolution (`root`), else of a matmul."""
     build = Builder()
@@ -61,7 +77,7 @@ def packed_weight(
         arranged = build(Transpose((*lead, type.rank - 1, type.rank - 2)), weight)
     shape = (groups, product.columns, product.outer, product.run)
     arranged = build(Reshape(shape), arranged)
-    op = panels_op(product, type.dtype, target)
+    op = panels_op(product, type.dtype, target, nr)
     value = build(op, arranged)
     flat = table.view(value)
     return _packed(flat, op, arranged.tensor, product, type.dims[:-2] if root is None else None)
@@ -89,14 +105,14 @@ def _packed(
 
 
 def packed_at_run_time(
-    right: View, product: Product, target: Target, locs: Locs
+    right: View, product: Product, target: Target, locs: Locs, nr: int | None = None
 ) -> tuple[Packed, Call]:
     """A right operand [..., K, N] that is computed: a buffer of panels and the call to fill it.
 
     K is the summed axes of `product` in their order.
     """
     *batch, _, columns = right.shape
-    op = panels_op(product, right.dtype, target)
+    op = panels_op(product, right.dtype, target, nr)
     arranged = TensorType(right.dtype, (math.prod(batch), columns, product.outer, product.run))
     size = op.infer(arranged).size
     memory = Memory(Space.arena, size * right.dtype.itemsize)

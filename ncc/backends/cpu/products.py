@@ -221,7 +221,8 @@ def product_call(
         )
 
     batches = [loop for loop in loops if loop.kind == "batch"]
-    return build.finish((_over_batches(batches, build, contract),), locs, flops)
+    call = build.finish((_over_batches(batches, build, contract),), locs, flops)
+    return replace(call, root=root)
 
 
 def _over_batches(batches: list[Loop], build: KernelBuilder, contract: Writer) -> Stmt:

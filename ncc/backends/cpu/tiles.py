@@ -118,13 +118,7 @@ def choose(
     lanes = accumulator_lanes(dtype, target)
     kr = product_width(dtype, target)
     steps = -(-k_total // kr)
-    shapes = [
-        (height, vectors)
-        for height, vectors in _shapes(target, _most_vectors(dtype, target))
-        if (height <= rows or (height % rows == 0 and height <= rows * outer))
-        and (vectors - 1) * lanes < columns
-        and nr in {None, vectors * lanes}
-    ]
+    shapes = tilings(rows, columns, dtype, target, outer=outer, nr=nr)
     assert shapes, f"no tile has {nr} columns"
 
     def cost(shape: tuple[int, int]) -> float:
@@ -139,6 +133,26 @@ def choose(
 
     height, vectors = min(shapes, key=cost)
     return Tiling(height, vectors * lanes, kr)
+
+
+def tilings(
+    rows: int,
+    columns: int,
+    dtype: DType,
+    target: Target,
+    *,
+    outer: int = 1,
+    nr: int | None = None,
+) -> list[tuple[int, int]]:
+    """What `choose` chooses from: heights, and widths in vectors."""
+    lanes = accumulator_lanes(dtype, target)
+    return [
+        (height, vectors)
+        for height, vectors in _shapes(target, _most_vectors(dtype, target))
+        if (height <= rows or (height % rows == 0 and height <= rows * outer))
+        and (vectors - 1) * lanes < columns
+        and nr in {None, vectors * lanes}
+    ]
 
 
 @dataclass(frozen=True, slots=True)
