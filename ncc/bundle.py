@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -14,6 +14,7 @@ from ncc import __version__
 from ncc.backends.artifact import Artifact
 from ncc.backends.interface import Refusal, Target, Weights
 from ncc.backends.registry import backend_of
+from ncc.backends.tuning import Entries, Tuning
 from ncc.diagnostics import NccError
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.interpret import EVALUATION
@@ -37,6 +38,7 @@ from ncc.passes.fuse import constant_values
 from ncc.runtime.cpu import Host, this_host
 from ncc.runtime.session import load
 from ncc.runtime.tensors import numpy_dtype
+from ncc.tuning.book import Book, digest
 
 WEIGHTS = "weights"
 """The section that all variants read their weights from."""
@@ -45,11 +47,12 @@ WEIGHTS = "weights"
 @dataclass(frozen=True)
 class Bundle:
     """A compiled model in memory; `manifest.report` has the numbers of the summary, those of the
-    best variant.
+    best variant. `tuned` holds the entries of a tuning file that it was made by.
     """
 
     manifest: Manifest
     sources: tuple[Source, ...]
+    tuned: Book
 
     @property
     def report(self) -> dict[str, Any]:
@@ -92,45 +95,56 @@ def _zeros(spec: ValueSpec) -> np.ndarray[Any, Any]:
     return np.zeros(spec.shape, numpy_dtype(spec.dtype))
 
 
-def assemble(graphs: Mapping[Target, Graph], *, source: str, options: dict[str, object]) -> Bundle:
+def assemble(
+    graphs: Mapping[Target, Graph],
+    *,
+    source: str,
+    options: dict[str, object],
+    tuning: Callable[[Target], Tuning] = lambda _: Tuning(),
+) -> Bundle:
     """The bundle of one graph of segments for each target, best first; machine code is made here.
 
     The graphs have the same inputs and outputs. A weight that they read in one form is stored once.
-    `options` is recorded as it is; it must not depend on the machine or the folder.
+    `options` is recorded as it is; it must not depend on the machine or the folder. `tuning` says
+    for each target how to choose what is free.
     """
     table = backend_of(next(iter(graphs))).weights()
     hosts: dict[bytes, str] = {}
-    parts = [_part(graph, target, table, hosts) for target, graph in graphs.items()]
+    parts = [_part(graph, target, table, hosts, tuning(target)) for target, graph in graphs.items()]
+    tuned = {part.variant.target: part.tuned for part in parts}
     best = next(iter(graphs.values()))
     manifest = Manifest(
         producer=f"ncc {__version__}",
         source=source,
-        options=options,
+        options={**options, "tuning": digest(tuned) if any(tuned.values()) else ""},
         inputs=tuple(_spec(value, value.name) for value in best.inputs),
         outputs=_outputs(best),
         variants=tuple(part.variant for part in parts),
         report={**parts[0].report, "weights_bytes": table.nbytes},
     )
-    return Bundle(manifest, tuple(_sources(parts, table, hosts)))
+    return Bundle(manifest, tuple(_sources(parts, table, hosts)), tuned)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A variant, the bytes of its code and the text of its kernels, and its numbers."""
+    """A variant, the bytes of its code, the text of its kernels, its numbers and its choices."""
 
     variant: Variant
     code: bytes
     text: str
     report: dict[str, object]
+    tuned: Entries
 
 
-def _part(graph: Graph, target: Target, table: Weights, hosts: dict[bytes, str]) -> _Part:
+def _part(
+    graph: Graph, target: Target, table: Weights, hosts: dict[bytes, str], tuning: Tuning
+) -> _Part:
     """What is made for one target; new graphs for the host get a name in `hosts`."""
     values = _Values(graph)
     segments = [node for node in graph.nodes if isinstance(node.op, SegmentOp)]
     bodies = [op.body for op in map(_segment, segments) if op.placement is Placement.device]
     backend = backend_of(target)
-    artifact = backend.compile_segments(bodies, values.constants, target, table)
+    artifact = backend.compile_segments(bodies, values.constants, target, table, tuning)
     program = Program(
         dims={},
         values=values.specs(artifact),
@@ -155,7 +169,8 @@ def _part(graph: Graph, target: Target, table: Weights, hosts: dict[bytes, str])
         fingerprint=artifact.fingerprint,
     )
     text = "\n".join(kernel.text for kernel in artifact.kernels)
-    return _Part(variant, artifact.code, text, _report(segments, artifact, backend.refusal))
+    report = _report(segments, artifact, backend.refusal)
+    return _Part(variant, artifact.code, text, report, artifact.tuned.entries)
 
 
 def _outputs(graph: Graph) -> tuple[TensorSpec, ...]:
@@ -257,6 +272,8 @@ def _report(segments: Sequence[Node], artifact: Artifact, refusal: Refusal) -> d
         "code_bytes": len(artifact.code),
         "arena_bytes": artifact.arena_nbytes,
         "arena_lower_bound": artifact.arena_bound,
+        "tuned_kernels": len(artifact.tuned.entries),
+        "untuned_kernels": list(artifact.tuned.missed),
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from onnx import ModelProto
 
@@ -18,7 +20,7 @@ from ncc.ir.op import load_ops
 from ncc.ir.ops.segment import Placement, Segment
 from ncc.ir.types import DType
 from ncc.ir.verify import conform, verify
-from ncc.options import AutoCast, Options
+from ncc.options import TUNING_BUDGET, AutoCast, Level, Options
 from ncc.passes import dump as write_dump
 from ncc.passes.autocast import Mode, autocast
 from ncc.passes.canonicalize import canonicalize
@@ -35,6 +37,7 @@ from ncc.passes.sensitive import sensitive
 from ncc.passes.specs import BOUND, on_device
 from ncc.passes.widen_f16 import widen_f16
 from ncc.passes.widen_late import widen_late
+from ncc.tuning.choices import Choices, check_choices
 
 Model = str | PathLike[str] | ModelProto
 Progress = Callable[[str], None]
@@ -105,11 +108,16 @@ def compile(
     keep_fp32: str = "",
     host: bool = True,
     allow_nan: bool = False,
+    level: int = Level.O2.value,
+    tuning: str | PathLike[str] | None = None,
+    tuning_budget: float = TUNING_BUDGET,
+    strict: bool = False,
 ) -> Bundle:
     """Compile an ONNX model, given as a path or in memory, to a bundle that can be saved.
 
-    `dims` binds symbols, `shapes` whole inputs; the other arguments are those of the command line.
-    NccError with the code and node of the problem.
+    `dims` binds symbols, `shapes` whole inputs; the other arguments are those of the command line,
+    `level` that of -O. Kernels that the file `tuning` lacks are warned of. NccError with the code
+    and node of the problem.
     """
     options = Options(
         target=target,
@@ -119,9 +127,29 @@ def compile(
         keep_fp32=keep_fp32,
         host=host,
         allow_nan=allow_nan,
+        level=_level(level),
+        tuning="" if tuning is None else str(tuning),
+        tuning_budget=tuning_budget,
+        strict=strict,
     )
     resolve_all(target)
-    return compile_graph(import_model(model, options), options, source=source_name(model))
+    graph = import_model(model, options)
+    bundle = compile_graph(graph, options, source=source_name(model))
+    if tuning is not None and (missed := untuned(bundle.report)):
+        warnings.warn(missed, stacklevel=2)
+    return bundle
+
+
+def untuned(report: Mapping[str, Any]) -> str:
+    """A sentence on the kernels that a tuning file lacked; empty if there are none."""
+    count = len(report["untuned_kernels"])
+    return f"the tuning file has no entry for {count} kernels of the model" if count else ""
+
+
+def _level(number: int) -> Level:
+    if number not in {level.value for level in Level}:
+        raise NccError("usage", f"there is no level {number}; 1 to 3 are", exit=ExitCode.USAGE)
+    return Level(number)
 
 
 def _auto_cast(name: str) -> AutoCast:
@@ -178,6 +206,7 @@ def compile_graph(
 ) -> Bundle:
     """The bundle of `graph`, which has been through the phases up to `done`."""
     targets = resolve_all(options.target)
+    check_choices(options)
     graphs: dict[Target, Graph] = {}
     for target in targets:
         view = _for_target(target, dump, progress) if len(targets) > 1 else (dump, progress)
@@ -185,7 +214,11 @@ def compile_graph(
             graph, options, target, phases_after(done), dump=view[0], progress=view[1]
         )
     progress("lower")
-    return assemble(graphs, source=source, options=_recorded(options, targets))
+    recorded = _recorded(options, targets)
+    with Choices(options, len(targets)) as choices:
+        bundle = assemble(graphs, source=source, options=recorded, tuning=choices.tuning)
+        choices.keep(bundle.tuned)
+    return bundle
 
 
 def _for_target(
@@ -208,6 +241,7 @@ def _recorded(options: Options, targets: Sequence[Target]) -> dict[str, object]:
         "auto_cast_by_target": modes,
         "auto_cast_type": options.auto_cast_type if rounds else "",
         "keep_fp32": options.keep_fp32,
+        "level": options.level.value,
         "dims": dict(sorted(options.dims.items())),
         "shapes": {name: list(shape) for name, shape in sorted(options.shapes.items())},
     }

@@ -26,6 +26,7 @@ LEVELS = (
     ("ncc.backends",),
     ("ncc.neff",),
     ("ncc.runtime",),
+    ("ncc.tuning",),
     ("ncc.bundle",),
     ("ncc.compiler",),
     ("ncc.cli",),

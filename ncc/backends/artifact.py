@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ncc.backends.tuning import Tuned
+
 
 @dataclass(frozen=True, slots=True)
 class KernelReport:
@@ -82,3 +84,4 @@ class Artifact:
     constants: tuple[int, ...]
     kernels: tuple[KernelReport, ...]
     calls: int
+    tuned: Tuned

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ncc.backends.artifact import Artifact, Listing
+from ncc.backends.tuning import Tuning
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.op import Op
 
@@ -56,9 +57,9 @@ class Backend:
     one by a name that may also be `NATIVE`; `host` is the features of the machine that we run on.
     `takes` tells whether some nodes with an op have code, `refusal` says of one why it has none;
     `kernels` forms kernels in the body of a segment, and `ungrouped` says what may not stand beside
-    them. `compile_segments` takes such bodies, the constants that host segments read, a target, and
-    what `weights` made. `read_kernels` finds kernels in the text that a bundle holds, for
-    `disassemble` to make one again for a target.
+    them. `compile_segments` takes such bodies, the constants that host segments read, a target,
+    what `weights` made, and how to choose what is free. `read_kernels` finds kernels in the text
+    that a bundle holds, for `disassemble` to make one again for a target.
     """
 
     targets: Mapping[str, Target]
@@ -69,6 +70,6 @@ class Backend:
     ungrouped: Refusal
     kernels: Callable[[Graph], Graph]
     weights: Callable[[], Weights]
-    compile_segments: Callable[[Sequence[Graph], Sequence[Value], Any, Any], Artifact]
+    compile_segments: Callable[[Sequence[Graph], Sequence[Value], Any, Any, Tuning], Artifact]
     read_kernels: Callable[[str], Sequence[Any]]
     disassemble: Callable[[Any, Any], Listing]

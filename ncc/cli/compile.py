@@ -16,7 +16,7 @@ import click
 from ncc.backends.interface import Target
 from ncc.backends.registry import resolve_all
 from ncc.cli.graph_text import write_text
-from ncc.cli.output import Table, emit, format_option, quantity, sheet
+from ncc.cli.output import Table, emit, format_option, quantity, say, sheet
 from ncc.cli.progress import phases
 from ncc.cli.resume import read_after
 from ncc.cli.sizes import Shape
@@ -30,13 +30,14 @@ from ncc.compiler import (
     phases_after,
     run_phases,
     source_name,
+    untuned,
 )
 from ncc.diagnostics import ExitCode, NccError
 from ncc.ir.graph import Graph
 from ncc.ir.text.printer import to_text
 from ncc.neff.atomic import check_target
 from ncc.neff.reader import open_bundle
-from ncc.options import AutoCast, Options
+from ncc.options import TUNING_BUDGET, AutoCast, Level, Options
 
 IMPORT = POINTS[0]
 RARELY = (100_000, 20, 20)
@@ -102,6 +103,29 @@ class Job:
 @click.option("--no-host", is_flag=True, help="Refuse nodes that only the host can run.")
 @click.option("--allow-nan", is_flag=True, help="Take weights that hold NaN.")
 @click.option(
+    "-O",
+    "level",
+    type=click.Choice([str(level.value) for level in Level]),
+    default=str(Level.O2.value),
+    show_default=True,
+    help="1: compile fast; 2: choose by a cost model; 3: measure on this machine.",
+)
+@click.option(
+    "--tuning",
+    metavar="FILE",
+    default="",
+    help="Choose as FILE says; -O3 adds what it measures.",
+)
+@click.option(
+    "--tuning-budget",
+    type=click.FloatRange(min=0),
+    default=TUNING_BUDGET,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long -O3 measures.",
+)
+@click.option("--strict", is_flag=True, help="Refuse kernels that the tuning file lacks.")
+@click.option(
     "--dump-ir",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
@@ -125,6 +149,10 @@ def command(
     shapes: dict[str, Shape],
     no_host: bool,
     allow_nan: bool,
+    level: str,
+    tuning: str,
+    tuning_budget: float,
+    strict: bool,
     dump_ir: Path | None,
     to: str | None,
     done: str | None,
@@ -140,6 +168,10 @@ def command(
         shapes=shapes,
         host=not no_host,
         allow_nan=allow_nan,
+        level=Level(int(level)),
+        tuning=tuning,
+        tuning_budget=tuning_budget,
+        strict=strict,
     )
     job = Job(model, output, options, done, dump_ir)
     machines = resolve_all(target)
@@ -195,6 +227,8 @@ def _write_bundle(job: Job, targets: int) -> None:
         )
         show("write")
         bundle.save(job.output)
+    if job.options.tuning and (missed := untuned(bundle.report)):
+        say(f"warning: {missed}")
 
 
 def _first(job: Job) -> str:

@@ -38,6 +38,7 @@ def facts(figures: Figures) -> Iterator[tuple[str, str]]:
     yield "target", _target(figures["options"])
     yield "precision", precision(figures["options"])
     yield from _other_precisions(figures["options"])
+    yield from _choices(figures)
     yield "ops", f"{get('ops', 'unknown')}, {share(get('device_ops'), get('ops'))} on the device"
     work, on_device = quantity(get("flops"), "FLOP"), share(get("device_flops"), get("flops"))
     yield "arithmetic", f"{work}, {on_device} on the device"
@@ -51,6 +52,13 @@ def facts(figures: Figures) -> Iterator[tuple[str, str]]:
 
 def _target(options: Figures) -> str:
     return str(options.get("target", "unknown")).replace(",", ", ")
+
+
+def _choices(figures: Figures) -> Iterator[tuple[str, str]]:
+    """Who chose what kernels leave open, where it was not the cost model alone."""
+    level, tuned = figures["options"].get("level"), figures.get("tuned_kernels")
+    if level not in {None, 2} or tuned:
+        yield "choices", f"-O{level}, {tuned or 0} kernels as tuned"
 
 
 def _other_precisions(options: Figures) -> Iterator[tuple[str, str]]:

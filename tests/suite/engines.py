@@ -16,6 +16,7 @@ import ncc
 from ncc.backends.cpu.backend import compile_segments
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.weights import WeightTable
+from ncc.backends.tuning import Tuning
 from ncc.compiler import run_phases
 from ncc.frontends.onnx import import_onnx
 from ncc.ir.graph import Graph
@@ -56,15 +57,24 @@ def device_body(case: Case, target: Target) -> tuple[Graph, list[Array]] | None:
     return op.body, [case.inputs[value.name] for value in segment.operands]
 
 
+BY_COST = Tuning()
+"""Every choice as the cost model says."""
+
+
 def run_guarded(
-    body: Graph, inputs: Sequence[Array], target: Target, edge: Edge, cores: int = 1
+    body: Graph,
+    inputs: Sequence[Array],
+    target: Target,
+    edge: Edge,
+    cores: int = 1,
+    tuning: Tuning = BY_COST,
 ) -> list[Array]:
     """The outputs of machine code whose every buffer touches a page that may not be touched.
 
     The arena is filled with NaN bits first: nothing may depend on what it held.
     """
     table = WeightTable()
-    artifact = compile_segments([body], [], target, table)
+    artifact = compile_segments([body], [], target, table, tuning)
     outputs = [
         guarded(np.zeros(value.tensor.dims, value.tensor.dtype.numpy), edge)
         for value in body.outputs

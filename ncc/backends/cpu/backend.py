@@ -20,8 +20,10 @@ from ncc.backends.cpu.numbers import numbers_held
 from ncc.backends.cpu.rules import classify
 from ncc.backends.cpu.sharing import worthwhile_cores
 from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.tuning.decide import decide
 from ncc.backends.cpu.views import Space
 from ncc.backends.cpu.weights import WeightTable
+from ncc.backends.tuning import Tuning
 from ncc.ir.graph import Graph, Value
 from ncc.passes.compute_early import compute_early
 from ncc.passes.fuse import fuse
@@ -34,14 +36,22 @@ def kernels(graph: Graph) -> Graph:
 
 
 def compile_segments(
-    segments: Sequence[Graph], constants: Sequence[Value], target: Target, table: WeightTable
+    segments: Sequence[Graph],
+    constants: Sequence[Value],
+    target: Target,
+    table: WeightTable,
+    tuning: Tuning,
 ) -> Artifact:
     """Machine code for device segments that `kernels` has prepared; `table` gets its weights.
 
     `constants` are constant expressions that host segments read from the weights section.
+    NccError as `decide`.
     """
+    decisions = decide(segments, target, tuning)
     held = tuple(table.memory(value).where for value in constants)
-    sequences = [lower(segment, target, table) for segment in segments]
+    sequences = [
+        decisions.applied(lower(segment, target, table, decisions.widths)) for segment in segments
+    ]
     plans = [plan(calls) for calls in sequences]
     texts, number = _distinct(call.kernel for calls in sequences for call in calls)
     numbered = [[number[call.kernel] for call in calls] for calls in sequences]
@@ -80,6 +90,7 @@ def compile_segments(
             for report, extent in zip(reports, image.kernels, strict=True)
         ),
         calls=len(flat),
+        tuned=decisions.tuned,
     )
 
 

@@ -165,6 +165,7 @@ class _Verifier:
         assert scope.vector is None, "a contraction inside a vector loop"
         assert stmt.tile[1] == stmt.pack.nr, "the tile is as wide as a panel"
         assert stmt.m, "a contraction needs a row variable"
+        assert stmt.order is None or stmt.order.block > 0, "a block holds no tile"
         assert stmt.k, "a contraction needs a reduction variable"
         inner, left, right = scope.inner(), scope.inner(), scope.inner()
         for var in (*dict(stmt.m), stmt.n, *dict(stmt.k)):

@@ -1,0 +1,1 @@
+"""Free choices of kernels: read from a tuning file, measured, or fixed."""

@@ -1,0 +1,1 @@
+"""Measuring kernels on this machine, and the file that remembers which was fastest."""
