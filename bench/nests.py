@@ -45,6 +45,7 @@ KINDS: dict[str, tuple[str, Sequence[str]]] = {
     "image, channels last": ("%x: f32[3, 416, 416]", ["transpose(%x) {perm = [1, 2, 0]}"]),
     "255 channels first": ("%x: f32[52, 52, 255]", ["transpose(%x) {perm = [2, 0, 1]}"]),
     "heads apart, bf16": ("%x: bf16[128, 12, 64]", ["transpose(%x) {perm = [1, 2, 0]}"]),
+    "heads apart, f32": ("%x: f32[128, 12, 64]", ["transpose(%x) {perm = [1, 2, 0]}"]),
     "softmax of 128": ("%x: f32[1536, 128]", ["softmax(%x) {axis = 1}"]),
     "layer norm of 768": (
         "%x: f32[128, 768], %s: f32[768], %b: f32[768]",

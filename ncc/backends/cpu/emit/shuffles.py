@@ -6,16 +6,18 @@ from collections.abc import Sequence
 
 from ncc.backends.cpu.emit.code import Code, Value
 
+WORD = 128
+"""Bits of the parts of a register within which elements move most cheaply."""
+
 
 def interleaved(code: Code, vectors: Sequence[Value]) -> list[Value]:
     """Element i of the concatenated result is element i // n of vector i % n, of n vectors."""
     size, width = len(vectors), vectors[0].lanes
-    flat = list(vectors)
+    if size == width and WORD // vectors[0].bits < width:
+        return _transposed(code, vectors)
     padded = 1 << (size - 1).bit_length()
-    flat += [Value("poison", flat[0].element, width)] * (padded - size)
-    for _ in range(padded.bit_length() - 1):
-        halves = zip(flat[: padded // 2], flat[padded // 2 :], strict=True)
-        flat = [part for a, b in halves for part in _zipped(code, a, b)]
+    filling = [Value("poison", vectors[0].element, width)] * (padded - size)
+    flat = _dealt(code, [*vectors, *filling], width, 1)
     if padded == size:
         return flat
     order = [padded * lane + place for lane in range(width) for place in range(size)]
@@ -23,13 +25,41 @@ def interleaved(code: Code, vectors: Sequence[Value]) -> list[Value]:
     return [picked(code, flat, piece) for piece in pieces]
 
 
-def _zipped(code: Code, a: Value, b: Value) -> list[Value]:
-    """a0 b0 a1 b1 ... in two vectors."""
+def _transposed(code: Code, vectors: Sequence[Value]) -> list[Value]:
+    """Row i is element i of every vector, of as many vectors as they have elements.
+
+    As many vectors as a word has elements are dealt within words, then words are dealt.
+    """
+    size, word = len(vectors), WORD // vectors[0].bits
+    groups = [_dealt(code, vectors[at : at + word], word, 1) for at in range(0, size, word)]
+    rows = [_dealt(code, [group[at] for group in groups], size, word) for at in range(word)]
+    return [rows[row % word][row // word] for row in range(size)]
+
+
+def _dealt(code: Code, vectors: Sequence[Value], part: int, grain: int) -> list[Value]:
+    """Grains of elements from each of the vectors in turn, within parts of so many elements."""
+    flat, size = list(vectors), len(vectors)
+    for _ in range(size.bit_length() - 1):
+        halves = zip(flat[: size // 2], flat[size // 2 :], strict=True)
+        flat = [found for a, b in halves for found in _zipped(code, a, b, part, grain)]
+    return flat
+
+
+def _zipped(code: Code, a: Value, b: Value, part: int, grain: int) -> list[Value]:
+    """a0 b0 a1 b1 ... of grains: the first halves of all parts in one vector, then the others."""
     if a.text == b.text == "poison":
         return [a, b]
-    width = a.lanes
-    order = [lane + side * width for lane in range(width) for side in (0, 1)]
-    return [code.shuffle(a, b, order[:width]), code.shuffle(a, b, order[width:])]
+    width, half = a.lanes, part // 2
+    found = []
+    for first in (0, half):
+        starts = [
+            base + first + at for base in range(0, width, part) for at in range(0, half, grain)
+        ]
+        order = [
+            start + side * width + n for start in starts for side in (0, 1) for n in range(grain)
+        ]
+        found.append(code.shuffle(a, b, order))
+    return found
 
 
 def picked(code: Code, vectors: Sequence[Value], order: Sequence[int]) -> Value:
