@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -14,8 +16,8 @@ from ncc import __version__
 from ncc.backends.artifact import Artifact
 from ncc.backends.interface import Refusal, Target, Weights
 from ncc.backends.registry import backend_of
+from ncc.diagnostics import ExitCode, NccError
 from ncc.backends.tuning import Entries, Tuning
-from ncc.diagnostics import NccError
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.interpret import EVALUATION
 from ncc.ir.ops.segment import Placement
@@ -62,9 +64,37 @@ class Bundle:
     def save(self, path: str | PathLike[str]) -> None:
         """Write the file: verified, and run once where this machine can, before it gets its name.
 
-        NccError (resource) when there is no room, (usage) when it cannot be written there.
+        NccError (resource) when there is no room on the disk, or no memory for that run, (usage)
+        when it cannot be written there.
         """
+        for variant in _for_this_machine(self.manifest):
+            _require_memory(variant)
         write(path, self.manifest, self.sources, trial=_trial)
+
+
+def _for_this_machine(manifest: Manifest) -> list[Variant]:
+    here = this_host()
+    return [variant for variant in manifest.variants if not here.lacks(variant)]
+
+
+def _require_memory(variant: Variant) -> None:
+    """Refuse what this machine could never run: NccError `out-of-memory`."""
+    (program, *_) = variant.programs
+    given = {*program.inputs, *program.outputs}
+    needed = program.arena_bytes + sum(_nbytes(program.values[index]) for index in given)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory:
+        raise NccError(
+            "out-of-memory",
+            f"a run needs {needed / 1e9:.1f} GB for the arena, inputs and outputs, and this "
+            f"machine has {memory / 1e9:.1f} GB",
+            exit=ExitCode.RESOURCE,
+            hint="bind smaller sizes (--dim, --shape)",
+        )
+
+
+def _nbytes(spec: ValueSpec) -> int:
+    return math.prod(spec.shape or ()) * numpy_dtype(spec.dtype).itemsize
 
 
 def _trial(path: Path) -> None:
@@ -73,11 +103,9 @@ def _trial(path: Path) -> None:
     An op of a host segment may refuse zeros where they stand for a size: the bundle works.
     """
     with open_bundle(path) as opened:
-        variants = opened.manifest.variants
-    here = this_host()
+        variants = _for_this_machine(opened.manifest)
     for variant in variants:
-        if not here.lacks(variant):
-            _try(path, Host(here.machine, frozenset(variant.features)))
+        _try(path, Host(this_host().machine, frozenset(variant.features)))
 
 
 def _try(path: Path, host: Host) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
@@ -55,7 +56,20 @@ def precision(graph: Graph, options: Options, target: Target) -> Graph:
     to = DType(options.auto_cast_type)
     keep = options.keep_fp32
     graph = autocast(graph, mode=mode, to=to, keep_fp32=keep, spare=sensitive)
+    _require_match(graph, keep)
     return cse(canonicalize(narrow_storage(widen_late(cse(graph)))))
+
+
+def _require_match(graph: Graph, expression: str) -> None:
+    """Refuse a regular expression that is found in the name of no node."""
+    names = dict.fromkeys(loc.node for node in graph.nodes for loc in node.locs)
+    if not any(re.search(expression, name) for name in ("", *names)):
+        raise NccError(
+            "unmatched-name",
+            f"--keep-fp32 '{expression}' is found in the name of no node",
+            exit=ExitCode.USAGE,
+            hint=meant(expression, names, f"some names are {', '.join([*names][:3])}"),
+        )
 
 
 def partition(graph: Graph, options: Options, target: Target) -> Graph:

@@ -84,6 +84,20 @@ def test_precision_is_what_was_asked_for(tmp_path: Path) -> None:
     assert "(--auto-cast all, --keep-fp32 classifier)" in text
 
 
+def test_a_node_that_is_to_be_kept_exists(tmp_path: Path) -> None:
+    result = compile_digits(tmp_path / "d.neff", "--keep-fp32", "clasifier")
+    assert "is found in the name of no node" in result.fails(2, "unmatched-name")
+    assert "did you mean '/classifier/" in result.err
+
+
+def test_sizes_that_no_run_has_memory_for_are_refused(tmp_path: Path) -> None:
+    error = ncc(
+        *("compile", DIGITS, "-o", tmp_path / "d.neff", "--dim", "batch=100000000"),
+    ).fails(5, "out-of-memory")
+    assert "GB for the arena, inputs and outputs, and this machine has" in error
+    assert not (tmp_path / "d.neff").exists()
+
+
 def test_host_nodes_are_listed_with_the_reason_and_refused_with_no_host(tmp_path: Path) -> None:
     model, bundle = two_inputs_model(tmp_path / "m.onnx"), tmp_path / "m.neff"
     text = ncc("compile", model, "-o", bundle).out
