@@ -34,8 +34,8 @@ from ncc.backends.cpu.loops import (
 )
 from ncc.backends.cpu.pack import PackPanels
 from ncc.backends.cpu.target import Target, resolve
-from ncc.backends.interface import NATIVE
 from ncc.backends.cpu.tiles import Tiling, choose
+from ncc.backends.interface import NATIVE
 from ncc.ir.op import Array
 from ncc.ir.types import DType, TensorType
 

@@ -22,9 +22,9 @@ from ncc.backends.cpu.emit.kernel import emit_kernel
 from ncc.backends.cpu.lower import lower
 from ncc.backends.cpu.memory import plan
 from ncc.backends.cpu.target import Target, resolve
-from ncc.backends.interface import NATIVE
 from ncc.backends.cpu.views import Space
 from ncc.backends.cpu.weights import WeightTable
+from ncc.backends.interface import NATIVE
 from ncc.compiler import PHASES, run_phases
 from ncc.ir.graph import Graph, Value
 from ncc.ir.op import load_ops

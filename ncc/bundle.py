@@ -16,8 +16,8 @@ from ncc import __version__
 from ncc.backends.artifact import Artifact
 from ncc.backends.interface import Refusal, Target, Weights
 from ncc.backends.registry import backend_of
-from ncc.diagnostics import ExitCode, NccError
 from ncc.backends.tuning import Entries, Tuning
+from ncc.diagnostics import ExitCode, NccError
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.interpret import EVALUATION
 from ncc.ir.ops.segment import Placement
