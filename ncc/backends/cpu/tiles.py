@@ -40,6 +40,8 @@ PANEL_L2_WEIGHT = 1 / 8
 """Cost of a byte from the second-level cache, where one from beyond it costs 1."""
 SCATTER = 1 / 4
 """What a byte costs more that is met a panel at a time: no hardware looks ahead so."""
+OTHERS = 1 / 2
+"""What a byte costs more that two cores read: one of them wrote it, or it comes twice from afar."""
 
 PART_BYTES = 128 * 1024
 """Of a panel, in the second-level cache beside the part that comes next."""
@@ -242,12 +244,15 @@ def block_tiles(
     panel_bytes: int,
     body_bytes: int = 0,
     l2_bytes: int = L2_BYTES,
+    others: float = 0.0,
 ) -> int:
     """How many row tiles to multiply by one panel of B before the next panel is taken.
 
     All of them reads B once and A once a panel; one of them reads A once and B once a tile, and
     meets what the body reads and writes in order. `a_bytes` are those of all of A, `panel_bytes`
-    those of one panel of B, `body_bytes` those of what the body reads and writes.
+    those of one panel of B, `body_bytes` those of what the body reads and writes. Where cores share
+    the tiles, `others` is the cost of a byte that two of them read: all of A where the last core
+    starts at another panel than the first, all of B where it starts at other rows.
     """
     tile_bytes = a_bytes / row_tiles
 
@@ -257,6 +262,8 @@ def block_tiles(
         b_stays = blocks == 1 or panels * panel_bytes + held <= l2_bytes
         far = float(panels * panel_bytes * (1 if b_stays else blocks))
         far += a_bytes * (1 if held + panel_bytes <= l2_bytes else panels)
+        by_panels = blocks == 1 and panels > 1
+        far += others * (a_bytes if by_panels else panels * panel_bytes)
         if block > 1 and panels > 1 and body_bytes > l2_bytes:
             far += SCATTER * body_bytes
         near = 0.0 if block > 1 and panel_bytes <= L1_BYTES else row_tiles * panel_bytes

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import pytest
 
 from ncc.backends.cpu.target import TARGETS, Target
 from ncc.backends.cpu.tiles import (
     L2_BYTES,
+    OTHERS,
     PART_BYTES,
     accumulator_lanes,
     block_tiles,
@@ -107,3 +109,12 @@ def test_long_panels_are_brought_in_parts(row_tiles: int, panel_bytes: int, part
 
 def test_pieces_are_even() -> None:
     assert [even_piece(length, 10) for length in (7, 10, 11, 21, 25)] == [7, 10, 6, 7, 9]
+
+
+def test_cores_share_the_smaller_operand() -> None:
+    """The tiles of the second of two cores start at other rows, or else at another panel."""
+    block = partial(block_tiles, l2_bytes=3 << 19)
+    rows = {"row_tiles": 28, "panels": 4, "a_bytes": 802816, "panel_bytes": 32768}
+    assert (block(**rows), block(**rows, others=OTHERS)) == (28, 14)
+    columns = {"row_tiles": 4, "panels": 24, "a_bytes": 196608, "panel_bytes": 49152}
+    assert (block(**columns), block(**columns, others=OTHERS)) == (4, 4)

@@ -15,7 +15,7 @@ from ncc.backends.cpu.emit.contract_body import body_bytes
 from ncc.backends.cpu.emit.contract_grid import Grid, Place, for_each_length
 from ncc.backends.cpu.emit.contract_walk import Cursor, Stream, Walk, moved
 from ncc.backends.cpu.loops import Contract, Load, TileOrder, Var
-from ncc.backends.cpu.tiles import L2_BYTES, Pieces, RowCut, block_tiles
+from ncc.backends.cpu.tiles import L2_BYTES, OTHERS, Pieces, RowCut, block_tiles
 
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
@@ -58,6 +58,7 @@ class TileEmitter(ABC):
             self._panel_bytes,
             body_bytes(self.stmt),
             self.l2_bytes,
+            OTHERS if self.stmt.parallel else 0.0,
         )
 
     @property
