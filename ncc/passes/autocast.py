@@ -9,8 +9,8 @@ becomes, with mode = matmult and to = bf16
 Filters of one channel each keep their digits: no narrow product computes their few terms. Shortcuts
 around products are rounded too, see `round_shortcuts`. With mode = all every f32 tensor is bf16 but
 the inputs and outputs of the graph, and statistics (see `rounded`). Arithmetic inside an op is f32
-in either mode; an einsum counts as the products that it is made of. The casts say all of it: the
-interpreter on the result is the reference for every backend.
+in either mode; an einsum and a scan count as the products that they are made of. The casts say all
+of it: the interpreter on the result is the reference for every backend.
 """
 
 from __future__ import annotations
@@ -25,11 +25,15 @@ from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.einsum import Einsum
+from ncc.ir.ops.scan import Scan
 from ncc.ir.types import DType
 from ncc.passes import graph_pass
 from ncc.passes.decompose import decompose
 from ncc.passes.round_shortcuts import round_shortcuts
 from ncc.passes.rounded import PRODUCTS, Keep, is_f32, rounded
+
+OF_PRODUCTS = (Einsum, Scan)
+"""Ops that are made of products, whose operands are rounded."""
 
 
 class Mode(Enum):
@@ -61,7 +65,7 @@ def autocast(
     keep = _kept(keep_fp32)
     if mode is Mode.none:
         return graph
-    graph = decompose(graph, takes=lambda node: not isinstance(node.op, Einsum))
+    graph = decompose(graph, takes=lambda node: not isinstance(node.op, OF_PRODUCTS))
     if mode is Mode.matmult:
         return round_shortcuts(_round_products(graph, to, keep, spare(graph)), to=to, keep=keep)
     return rounded(graph, to, keep)
