@@ -13,6 +13,7 @@ from ncc.backends.registry import resolve_all
 from ncc.bundle import Bundle
 from ncc.diagnostics import NccError
 from ncc.neff.format import Variant
+from ncc.runtime import cpu
 from ncc.runtime.cpu import Host, this_host
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -20,10 +21,11 @@ X86 = [name for name in reversed(TARGETS) if name.startswith("x86-64")]
 """Best first."""
 EVERYTHING = Host("x86_64", frozenset().union(*(TARGETS[name].flags for name in X86)))
 FALLBACK = {
-    "avx2": None,
-    "fma": None,
-    "avx512f": "x86-64-v3",
+    **dict.fromkeys(TARGETS["x86-64-v3"].flags),
     "avx512bw": "x86-64-v3",
+    "avx512cd": "x86-64-v3",
+    "avx512dq": "x86-64-v3",
+    "avx512f": "x86-64-v3",
     "avx512vl": "x86-64-v3",
     "avx512_bf16": "x86-64-v4",
     "amx_tile": "x86-64-v4+bf16",
@@ -70,6 +72,16 @@ def test_without_a_feature_another_variant_runs_or_the_bundle_is_refused(
         return
     with pytest.raises(NccError, match=f"x86-64-v3 needs {feature}"):
         ncc.load(path, host=host)
+
+
+def test_every_feature_is_taken_away_once() -> None:
+    assert FALLBACK.keys() == EVERYTHING.features
+
+
+def test_matrix_registers_that_the_system_refuses_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "cpu_flags", lambda path: EVERYTHING.features)
+    monkeypatch.setattr(cpu, "_may_use_matrix_registers", lambda: False)
+    assert this_host.__wrapped__().features == EVERYTHING.without("amx_tile", "amx_bf16").features
 
 
 @pytest.mark.parametrize("name", X86)
