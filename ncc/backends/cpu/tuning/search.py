@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ncc.backends.cpu.builder import Call
@@ -17,8 +17,8 @@ SECONDS = 0.02
 """For which a version is measured."""
 FIRST_COST = 0.06
 """Seconds to compile and measure a version, before any has been."""
-DUEL = 4
-"""How much longer the last two are measured."""
+DUEL_SECONDS = 0.08
+"""The same for the last two."""
 MARGIN = 0.98
 """Share of the cost model's time at most that a version must take to be preferred."""
 
@@ -62,40 +62,48 @@ class Search:
                 yield task.key, found
 
     def _best(self, task: Task, deadline: float) -> Schedule | None:
-        """The fastest schedule found before `deadline`; None if there was no time to look."""
+        """The fastest schedule found before `deadline`; None if nothing could be measured."""
         first = best = present(task.subject, self._target)
-        looked = False
+        known: dict[Schedule, float] = {}
         alone = True
         for stage in STAGES:
             others = stage(task.variants, best, self._target)
             alone = alone and not others
             fitting = int((deadline - self._timer.now()) / self._cost) - 1
             if others and fitting > 0:
-                looked = True
-                best = self._fastest(task, [best, *others[:fitting]], 1)
-        if best != first and self._fastest(task, [first, best], DUEL) == first:
-            best = first
-        return best if looked or alone else None
+                found = self._compared(task, [best, *others[:fitting]])
+                best = _clearly_fastest(best, found)
+                known |= found
+        if best != first:
+            best = _clearly_fastest(first, self._times(task, [first, best], DUEL_SECONDS))
+        return best if known or alone else None
 
-    def _fastest(self, task: Task, schedules: Sequence[Schedule], longer: int) -> Schedule:
-        """The fastest of them; the first unless another is clearly faster."""
+    def _compared(self, task: Task, schedules: Sequence[Schedule]) -> dict[Schedule, float]:
+        """The times of some schedules; learns what it takes to find one."""
         begin = self._timer.now()
-        made = {
-            schedule: kernel
+        found = self._times(task, schedules, SECONDS)
+        self._cost = (self._cost + (self._timer.now() - begin) / len(schedules)) / 2
+        return found
+
+    def _times(
+        self, task: Task, schedules: Sequence[Schedule], seconds: float
+    ) -> dict[Schedule, float]:
+        """How long the kernel takes with each schedule that does not fail."""
+        kernels = [
+            scheduled(task.variants[schedule.columns], schedule, self._target)
             for schedule in schedules
-            if (kernel := scheduled(task.variants[schedule.columns], schedule, self._target))
-        }
-        seconds = longer * SECONDS * len(made)
-        measured = times(task.call, list(made.values()), self._target, self._timer, seconds)
-        if longer == 1:
-            self._cost = (self._cost + (self._timer.now() - begin) / len(made)) / 2
-        found = {
+        ]
+        made = [kernel for kernel in kernels if kernel is not None]
+        assert len(made) == len(kernels), "only what a kernel can have is tried"
+        measured = times(task.call, made, self._target, self._timer, seconds * len(made))
+        return {
             schedule: time
-            for schedule, time in zip(made, measured, strict=True)
+            for schedule, time in zip(schedules, measured, strict=True)
             if time is not None
         }
-        first = schedules[0]
-        if not found:
-            return first
-        best = min(found, key=lambda schedule: found[schedule])
-        return best if first not in found or found[best] < MARGIN * found[first] else first
+
+
+def _clearly_fastest(first: Schedule, found: Mapping[Schedule, float]) -> Schedule:
+    """The fastest schedule; the first unless another is faster by more than chance."""
+    best = min(found, key=lambda schedule: found[schedule], default=first)
+    return first if first in found and found[best] > MARGIN * found[first] else best
