@@ -52,6 +52,7 @@ SCATTERS = [
     *both("ScatterElements", seeded(7), np.array([1, -1]), f32([5, 6])),
     *both("ScatterElements", BYTES, ALONG, BYTES[:, :2] + np.uint8(100), axis=1),
     *both("ScatterND", X, CORNERS, U22),
+    *both("ScatterND", X, np.zeros((9, 2), np.int64), seeded(9, 2, seed=6)),
     *both("ScatterND", X, np.array([[1], [-1]]), seeded(2, 5, 2, seed=4)),
     *both("ScatterND", X, np.moveaxis(np.indices((3, 2)), 0, -1), seeded(3, 2, 2, seed=5)),
     *both("ScatterND", X, np.array([[0, 0, 0]]), f32([9]), opset=11),

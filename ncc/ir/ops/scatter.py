@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from enum import Enum
@@ -10,11 +11,17 @@ import numpy as np
 
 from ncc.ir.fold import EVALUATION_LIMIT, constant_array
 from ncc.ir.graph import Builder, Value
-from ncc.ir.indexing import constant, part
-from ncc.ir.op import Array, Op, op, require
+from ncc.ir.indexing import constant, counting, index_type, part
+from ncc.ir.op import Array, Elementwise, Op, op, require
+from ncc.ir.ops.arithmetic import Add, Mul
+from ncc.ir.ops.cast import Cast
+from ncc.ir.ops.compare import Equal
 from ncc.ir.ops.concat import Concat
+from ncc.ir.ops.extremum import Max, Min
 from ncc.ir.ops.gather import Gather, check_range, require_indices
+from ncc.ir.ops.logic import And
 from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.where import Where
 from ncc.ir.rewrite import C, P, Skip, V, canonical
 from ncc.ir.types import DType, TensorType
 
@@ -35,6 +42,10 @@ _JOIN: dict[Reduction, np.ufunc] = {
     Reduction.max: np.maximum,
     Reduction.min: np.minimum,
 }
+
+
+FEW = 8
+"""Updates that are compared with every place of a tensor; more are made one by one, on the host."""
 
 
 @op("scatter_elements")
@@ -67,6 +78,21 @@ class ScatterElements(Op):
     def eval(self, x: Array, indices: Array, updates: Array) -> Array:
         check_range(indices, x.shape[self.axis])
         return _updated(x, self.coordinates(indices), updates, self.reduction)
+
+    def decompose(self, build: Builder, x: Value, indices: Value, updates: Value) -> Value | None:
+        """A choice for each of a few updates, where all other axes are whole."""
+        types = x.tensor, indices.tensor
+        if not all(type.is_static for type in types):
+            return None
+        whole, slots = list(x.tensor.dims), indices.tensor.dims[self.axis]
+        whole[self.axis] = slots
+        if list(indices.tensor.dims) != whole or slots > FEW:
+            return None
+        for slot in range(slots):
+            place, update = (part(build, value, self.axis, slot, 1) for value in (indices, updates))
+            here = _is_place(build, x, self.axis, place)
+            x = build(Where(), here, _joined(build, self.reduction, x, update), x)
+        return x
 
 
 @op("scatter_nd")
@@ -101,6 +127,43 @@ class ScatterND(Op):
         for size, place in zip(x.shape, places, strict=False):
             check_range(place, size)
         return _updated(x, places, updates, self.reduction)
+
+    def decompose(self, build: Builder, x: Value, indices: Value, updates: Value) -> Value | None:
+        """A choice for each of a few updates."""
+        if not x.tensor.is_static or not indices.tensor.is_static:
+            return None
+        *outer, depth = indices.tensor.dims
+        count, rest = math.prod(outer), x.tensor.dims[depth:]
+        if count > FEW or not depth:
+            return None
+        rows = build(Reshape((count, depth)), indices)
+        parts = build(Reshape((count, *(1,) * depth, *rest)), updates)
+        for row in range(count):
+            coordinates = part(build, rows, 0, row, 1)
+            places = [part(build, coordinates, 1, axis, 1) for axis in range(depth)]
+            numbers = [build(Reshape(()), place) for place in places]
+            matches = [_is_place(build, x, axis, number) for axis, number in enumerate(numbers)]
+            here = functools.reduce(lambda a, b: build(And(), a, b), matches)
+            update = build(Reshape((1,) * depth + rest), part(build, parts, 0, row, 1))
+            x = build(Where(), here, _joined(build, self.reduction, x, update), x)
+        return x
+
+
+def _is_place(build: Builder, x: Value, axis: int, place: Value) -> Value:
+    """Where the coordinate of x along `axis` is `place`."""
+    dtype = index_type(x.tensor)
+    along = counting(build, x.tensor.rank, axis, x.tensor.dims[axis], dtype)
+    return build(Equal(), along, build(Cast(dtype), place))
+
+
+def _joined(build: Builder, reduction: Reduction, x: Value, update: Value) -> Value:
+    joins: dict[Reduction, type[Elementwise]] = {
+        Reduction.add: Add,
+        Reduction.mul: Mul,
+        Reduction.max: Max,
+        Reduction.min: Min,
+    }
+    return update if reduction is Reduction.none else build(joins[reduction](), x, update)
 
 
 def _require_updates(updates: TensorType, wanted: TensorType) -> None:
