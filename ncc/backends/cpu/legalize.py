@@ -5,8 +5,9 @@ becomes
     %0 = reduce_sum(%x) {axes = [1], keepdims = true} : f32[8, 1]
     %1 = reshape(%0) {shape = [8]} : f32[8]
 
-a product of f16 becomes a product of f32, rounded to f16: the same sums, exactly; and the largest
-element under a large window is the largest of the largest in its rows.
+a long reduction becomes one of parts (see `partial`); a product of f16 a product of f32, rounded to
+f16: the same sums, exactly; and the largest element under a large window is the largest of the
+largest in its rows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ncc.backends.cpu.partial import in_parts
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.conv import Conv
@@ -35,9 +37,8 @@ def legalize(graph: Graph) -> Graph:
 
 def _visit(build: Builder, node: Node) -> Value | None:
     op = node.op
-    if isinstance(op, Reduce) and not op.keepdims:
-        kept = build(replace(op, keepdims=True), *node.operands)
-        return build(Reshape(node.result.tensor.shape), kept)
+    if isinstance(op, Reduce):
+        return _reduced(build, op, node.operands[0])
     if isinstance(op, MatMul | Conv) and node.operands[0].tensor.dtype is DType.f16:
         wide = [build(Cast(DType.f32), value) for value in node.operands]
         product = build(replace(op, result=None), *wide)
@@ -45,6 +46,15 @@ def _visit(build: Builder, node: Node) -> Value | None:
     if isinstance(op, MaxPool) and math.prod(op.kernel) >= LARGE:
         return _by_axes(build, op, node.operands[0])
     return None
+
+
+def _reduced(build: Builder, op: Reduce, x: Value) -> Value | None:
+    """A reduction that keeps its axes, in parts if it is long; None if nothing changes."""
+    kept = replace(op, keepdims=True)
+    parts = in_parts(build, kept, x)
+    if op.keepdims:
+        return parts
+    return build(Reshape(op.infer(x.tensor).shape), parts or build(kept, x))
 
 
 def _by_axes(build: Builder, op: MaxPool, x: Value) -> Value | None:

@@ -108,6 +108,40 @@ def test_rows(text: str, target: Target) -> None:
     assert_runs(text, target, tolerance=1e-5)
 
 
+PARTS = {
+    "a sum": graph("%x: f32[66560]", "abs(%x)", "reduce_sum(%0) {axes = [0]}"),
+    "narrow floats": graph("%x: bf16[66560]", "abs(%x)", "reduce_sum(%0) {axes = [0]}"),
+    "integers wrap": graph("%x: i8[70000]", "reduce_sum(%x) {axes = [0]}"),
+    "without the axis": graph(
+        "%x: f32[2, 400, 90]", "reduce_max(%x) {axes = [1, 2], keepdims = false}"
+    ),
+    "of what is computed, also from other parts": graph(
+        "%x: f32[3, 400, 90], %y: f32[90]",
+        "reduce_max(%x) {axes = [1, 2]}",
+        "sub(%x, %0)",
+        "mul(%1, %y)",
+        "abs(%2)",
+        "reduce_sum(%3) {axes = [1, 2]}",
+        "div(%3, %4)",
+    ),
+    "of no even parts": graph("%x: f32[65537]", "reduce_max(%x) {axes = [0]}"),
+}
+
+
+@each_target
+@pytest.mark.parametrize("text", PARTS.values(), ids=PARTS)
+def test_long_reductions(text: str, target: Target) -> None:
+    assert_runs(text, target, tolerance=1e-5)
+
+
+def test_parts_of_a_reduction_are_shared_among_the_cores() -> None:
+    calls = calls_of(PARTS["a sum"], BEST)
+    first = calls[0].kernel.body[0]
+    assert len(calls) == 2
+    assert isinstance(first, For)
+    assert first.kind is Kind.parallel
+
+
 def test_an_exponential_is_computed_once() -> None:
     (call,) = calls_of(ROWS["softmax"], BEST)
     assert len(call.kernel.scratch) == 1
