@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from ncc.backends.artifact import Artifact, KernelReport, SegmentReport, YardstickReport
 from ncc.backends.cpu import driver
 from ncc.backends.cpu.barriers import barriers_after
 from ncc.backends.cpu.builder import Call, Pointer
-from ncc.backends.cpu.codegen import compile_kernels, link
+from ncc.backends.cpu.codegen import Executable, compile_kernels, link
 from ncc.backends.cpu.emit.yardstick import limit_of, yardsticks
 from ncc.backends.cpu.legalize import legalize
 from ncc.backends.cpu.loops import Kernel
@@ -54,17 +53,10 @@ def compile_segments(
     ]
     plans = [plan(calls) for calls in sequences]
     texts, number = _distinct(call.kernel for calls in sequences for call in calls)
-    numbered = [[number[call.kernel] for call in calls] for calls in sequences]
+    parts = [_Part(calls, [number[call.kernel] for call in calls]) for calls in sequences]
     compiled = compile_kernels(list(texts.values()), target)
-    entries = [_entry(calls, found) for calls, found in zip(sequences, numbered, strict=True)]
     measures = yardsticks(texts.values(), target)
-    image = link(compiled, entries, target, measures)
-    flat = [
-        pair
-        for calls, found in zip(sequences, numbered, strict=True)
-        for pair in zip(calls, found, strict=True)
-    ]
-    reports = _reports(texts, flat, target)
+    image = link(compiled, [part.steps for part in parts], target, measures)
     return Artifact(
         target=target.name,
         features=target.flags,
@@ -72,12 +64,7 @@ def compile_segments(
         serve=image.serve,
         run=image.run,
         fingerprint=image.fingerprint,
-        segments=tuple(
-            SegmentReport(entry, timed, tuple(driver.marks(steps)), _cores(calls, steps, target))
-            for calls, steps, entry, timed in zip(
-                sequences, entries, image.entries, image.timed, strict=True
-            )
-        ),
+        segments=_segments(parts, image, target),
         yardsticks=tuple(
             YardstickReport(measure.name, entry, measure.work)
             for measure, entry in zip(measures, image.yardsticks, strict=True)
@@ -85,13 +72,19 @@ def compile_segments(
         arena_nbytes=max((plan.nbytes for plan in plans), default=0),
         arena_bound=max((plan.bound for plan in plans), default=0),
         constants=held,
-        kernels=tuple(
-            replace(report, offset=extent.offset, nbytes=extent.size)
-            for report, extent in zip(reports, image.kernels, strict=True)
-        ),
-        calls=len(flat),
+        kernels=_kernels(texts, parts, image, target),
+        calls=sum(map(len, sequences)),
         tuned=decisions.tuned,
     )
+
+
+class _Part:
+    """The calls of one segment, the number of the kernel of each, and the steps of its entry."""
+
+    def __init__(self, calls: Sequence[Call], numbers: Sequence[int]) -> None:
+        self.calls = calls
+        self.numbers = numbers
+        self.steps = _entry(calls, numbers)
 
 
 def _distinct(kernels: Iterable[Kernel]) -> tuple[dict[str, Kernel], dict[Kernel, int]]:
@@ -123,21 +116,32 @@ def _arg(pointer: Pointer) -> driver.Arg:
     return driver.Arg(driver.Space(memory.space.value), memory.where + pointer.offset)
 
 
-def _cores(calls: Sequence[Call], steps: Sequence[driver.Call], target: Target) -> int:
-    return worthwhile_cores(calls, sum(step.barrier_after for step in steps), target)
+def _segments(
+    parts: Sequence[_Part], image: Executable, target: Target
+) -> tuple[SegmentReport, ...]:
+    def cores(part: _Part) -> int:
+        barriers = sum(step.barrier_after for step in part.steps)
+        return worthwhile_cores(part.calls, barriers, target)
+
+    return tuple(
+        SegmentReport(entry, timed, tuple(driver.marks(part.steps)), cores(part))
+        for part, entry, timed in zip(parts, image.entries, image.timed, strict=True)
+    )
 
 
-def _reports(
-    texts: Mapping[str, Kernel], calls: Sequence[tuple[Call, int]], target: Target
-) -> list[KernelReport]:
+def _kernels(
+    texts: Mapping[str, Kernel], parts: Sequence[_Part], image: Executable, target: Target
+) -> tuple[KernelReport, ...]:
     by_kernel: list[list[Call]] = [[] for _ in texts]
-    for call, number in calls:
-        by_kernel[number].append(call)
-    return [
+    for part in parts:
+        for call, number in zip(part.calls, part.numbers, strict=True):
+            by_kernel[number].append(call)
+    rows = zip(texts.items(), by_kernel, image.kernels, strict=True)
+    return tuple(
         KernelReport(
             name=f"k{number}",
-            offset=0,
-            nbytes=0,
+            offset=extent.offset,
+            nbytes=extent.size,
             calls=len(found),
             flops=sum(call.flops for call in found),
             bytes=sum(pointer.nbytes for call in found for pointer in call.pointers),
@@ -145,5 +149,5 @@ def _reports(
             limit=limit_of(kernel, target),
             text=text,
         )
-        for number, ((text, kernel), found) in enumerate(zip(texts.items(), by_kernel, strict=True))
-    ]
+        for number, ((text, kernel), found, extent) in enumerate(rows)
+    )
