@@ -84,7 +84,8 @@ def times(rows: Sequence[Row], engines: Sequence[str]) -> Iterator[str]:
 
 def costs(rows: Sequence[Row], engines: Sequence[str]) -> Iterator[str]:
     """What a model costs besides its time: seconds from the start of a process to its first
-    output, resident memory, what a second process of ncc adds to it, and making the bundle.
+    output, resident memory, what a second process of ncc adds to that beyond Python and numpy (of
+    the engine "nothing"), and making the bundle.
     """
     yield from head(
         "model",
@@ -98,7 +99,8 @@ def costs(rows: Sequence[Row], engines: Sequence[str]) -> Iterator[str]:
                 row.model,
                 *(f"{row.of(name).start:.3f}" for name in engines),
                 *(_megabytes(row.of(name).resident) for name in engines),
-                *(_megabytes(row.of("ncc").private), _megabytes(built.nbytes)),
+                _megabytes(row.of("ncc").private - row.of("nothing").private),
+                _megabytes(built.nbytes),
                 *(f"{built.seconds:.1f}", _megabytes(built.peak_bytes)),
             )
 

@@ -33,7 +33,7 @@ class Result:
 
     `cosine` is the similarity of its outputs to the reference's; `start` the median seconds from
     the start of a process to its first output; `resident` its bytes of memory then, `private`
-    those of them that a second process adds.
+    those of them that a second process adds beside the first, 0 if there was no second.
     """
 
     times: tuple[float, ...] = ()
@@ -64,6 +64,7 @@ class Player:
         self.times: list[float] = []
         self.starts: list[float] = []
         self.first: First | None = None
+        self.private = 0
         self.error = ""
         self._job = job
 
@@ -87,6 +88,7 @@ class Player:
             before = self._process
             self.start()
             before.communicate()
+            self.private = self.first.private_bytes if self.first else 0
 
     def turn(self, effort: Effort) -> None:
         """Run for one turn and keep the times; nothing once the engine has failed."""
@@ -111,7 +113,7 @@ class Player:
             cosine(self.outputs, reference),
             statistics.median(self.starts),
             self.first.resident_bytes,
-            self.first.private_bytes,
+            self.private,
         )
 
     def _ask(self, question: Job | Effort) -> Any:
