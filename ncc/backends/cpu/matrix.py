@@ -13,8 +13,10 @@ LEAST_CUT = 2 * DEPTH
 """The shortest run of which some is left to vectors."""
 REST, REST_PAIR = 1.0, 0.75
 """Cost of what is left, and of each pair of it, where a step costs 1."""
-PART_STEPS, LEAST_PART_STEPS = 16, 8
-"""Steps of a part of a run; 16 take 32 KB of a panel."""
+SHORT_STEPS = 16
+"""Steps of a run that is not worth cutting: they take 32 KB of a panel."""
+PART_STEPS, LEAST_PART_STEPS = 8, 4
+"""Steps of a part of a run; 8 take 16 KB of a panel, and as much of the rows that pass beside."""
 TURNS = 4
 """Tiles that take turns with one part of a run."""
 LEAST_ROWS = 2
@@ -46,7 +48,7 @@ def run_parts(steps: int, tiles: int) -> int | None:
     where all of it does, where tiles are few, or where no equal parts are long enough for what
     it takes to put sums aside between them.
     """
-    if steps <= PART_STEPS or tiles < TURNS:
+    if steps <= SHORT_STEPS or tiles < TURNS:
         return None
     fewest = -(-steps // PART_STEPS)
     fitting = range(fewest, steps // LEAST_PART_STEPS + 1)

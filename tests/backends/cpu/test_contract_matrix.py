@@ -72,9 +72,9 @@ def test_long_runs_are_taken_in_parts_for_several_tiles(depth: int) -> None:
 @pytest.mark.parametrize(
     ("steps", "tiles", "parts"),
     [
-        pytest.param(24, 4, 2, id="half a panel at a time"),
-        pytest.param(96, 7, 6, id="more parts"),
-        pytest.param(16, 7, None, id="all of it fits"),
+        pytest.param(24, 4, 3, id="a third of a panel at a time"),
+        pytest.param(96, 7, 12, id="more parts"),
+        pytest.param(16, 7, None, id="short"),
         pytest.param(24, 3, None, id="few tiles"),
         pytest.param(37, 9, None, id="no equal parts"),
     ],
