@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ncc.backends.cpu.attention import attends
 from ncc.backends.cpu.rules import classify, refusal
 from ncc.diagnostics import NccError
 from ncc.ir.fold import number
@@ -37,7 +38,9 @@ from ncc.passes.fuse import fuse
 from ncc.passes.place import place
 
 ASKING: dict[str, Callable[[Graph], Graph]] = {
-    "fuse": partial(fuse, classify=classify, holds=lambda value: number(value) is not None),
+    "fuse": partial(
+        fuse, classify=classify, holds=lambda value: number(value) is not None, attends=attends
+    ),
     "place": partial(place, refusal=refusal),
 }
 """The passes that ask a backend, and their answers."""

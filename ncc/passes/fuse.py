@@ -9,6 +9,7 @@ becomes
 A group has one loop nest over a domain, the shape of its results. Elementwise nodes join the
 group of an operand with the same domain; a reduction joins the elementwise nodes that feed it and
 takes in the nodes that combine its result with its operand, so that a softmax is one kernel.
+An attention is one kernel where the backend has room for a few of its rows (`attends`).
 Views and placements stay between groups: they move no data of their own. What a node is, is the
 backend's decision (`classify`).
 """
@@ -25,6 +26,7 @@ from ncc.ir.ops.cast import widened
 from ncc.ir.ops.fused import Fused
 from ncc.ir.types import Shape
 from ncc.passes import graph_pass
+from ncc.passes.attention import Attention, attentions
 
 MAX_NODES = 64
 SEARCH_LIMIT = 256
@@ -60,7 +62,7 @@ class _Group:
     def __init__(self, node: Node, pattern: Pattern, position: int) -> None:
         self.nodes = [node]
         self.pattern = pattern
-        self.root = node if pattern in ROOTS else None
+        self.roots = [node] if pattern in ROOTS else []
         self.first = self.last = position
         reduces = pattern is Pattern.reduction
         self.axes = _axes(node) if reduces else None
@@ -94,8 +96,8 @@ class _Group:
     def takes_in(self, other: _Group) -> bool:
         """Whether `other` can be merged into this group."""
         return (
-            self.root is None
-            and other.root is None
+            not self.roots
+            and not other.roots
             and self.domain == other.domain
             and (self.axes is None or other.axes is None or self.axes == other.axes)
             and len(self.nodes) + len(other.nodes) <= MAX_NODES
@@ -143,6 +145,15 @@ class _Grouping:
             if other is not home and home.takes_in(other) and self._may_merge(home, other):
                 home.merge(other)
                 self.of.update(dict.fromkeys(other.nodes, home))
+
+    def attend(self, attention: Attention, nodes: Sequence[Node]) -> None:
+        """Put the nodes of an attention into one group, which takes what follows it."""
+        first, last = (self.position[node] for node in (nodes[0], nodes[-1]))
+        group = _Group(attention.context, Pattern.contraction, last)
+        group.nodes = list(nodes)
+        group.roots = [attention.scores, attention.context]
+        group.first = first
+        self.of.update(dict.fromkeys(nodes, group))
 
     def _producers(self, node: Node) -> list[_Group]:
         """The groups that compute operands of `node`, latest first."""
@@ -203,7 +214,11 @@ def constant_values(graph: Graph) -> set[Value]:
 
 @graph_pass
 def fuse(
-    graph: Graph, *, classify: Callable[[Node], Pattern], holds: Callable[[Value], bool]
+    graph: Graph,
+    *,
+    classify: Callable[[Node], Pattern],
+    holds: Callable[[Value], bool],
+    attends: Callable[[Attention], bool],
 ) -> Graph:
     """Replace every node that computes by a `fused` node, as few of them as fit.
 
@@ -211,8 +226,11 @@ def fuse(
     """
     constant = constant_values(graph)
     grouping = _Grouping(graph, constant)
+    for attention, nodes in attentions(graph, constant):
+        if grouping.of.keys().isdisjoint(nodes) and attends(attention):
+            grouping.attend(attention, nodes)
     for node in graph.nodes:
-        if node.results[0] in constant:
+        if node.results[0] in constant or node in grouping.of:
             continue
         pattern = classify(node)
         if pattern not in {Pattern.view, Pattern.placement, Pattern.opaque}:
@@ -257,9 +275,9 @@ def _is_outside(value: Value, home: _Group, grouping: _Grouping) -> bool:
 def _stored(reader: Node, value: Value, home: _Group) -> Value:
     """What a node of `home` that reads `value` takes from memory, if `home` does not compute it.
 
-    Narrow floats are widened where they are read, but by the root, which takes what is there.
+    Narrow floats are widened where they are read, but by a root, which takes what is there.
     """
-    source = None if reader is home.root or value.is_constant else widened(value)
+    source = None if reader in home.roots or value.is_constant else widened(value)
     return value if source is None else source
 
 
@@ -279,7 +297,7 @@ def _emit_group(
         for value in node.operands:
             if value in inside or value in inner:
                 continue
-            if value.op is not None and node is not group.root and holds(value):
+            if value.op is not None and node not in group.roots and holds(value):
                 inner[value] = body(value.op)
                 continue
             stored = _stored(node, value, group)

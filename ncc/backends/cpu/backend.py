@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ncc.backends.artifact import Artifact, KernelReport, SegmentReport, YardstickReport
 from ncc.backends.cpu import driver
+from ncc.backends.cpu.attention import attends
 from ncc.backends.cpu.barriers import barriers_after
 from ncc.backends.cpu.builder import Call, Pointer
 from ncc.backends.cpu.codegen import Executable, compile_kernels, link
@@ -31,7 +32,7 @@ from ncc.passes.fuse import fuse
 def kernels(graph: Graph) -> Graph:
     """The body of a device segment with every computing node in a fused one."""
     graph = compute_early(legalize(graph))
-    return fuse(graph, classify=classify, holds=numbers_held(graph))
+    return fuse(graph, classify=classify, holds=numbers_held(graph), attends=attends)
 
 
 def compile_segments(

@@ -186,3 +186,10 @@ def outer_operand(node: Node, inner: Value) -> Value:
     """The operand of a fused node that an input of its body stands for."""
     assert isinstance(node.op, Fused)
     return node.operands[node.op.body.inputs.index(inner)]
+
+
+def own_inputs(body: Graph, products: Sequence[Node]) -> set[Value]:
+    """What nothing in `body` reads but `products`."""
+    others = (node for node in body.nodes if node not in products)
+    shared = {value for node in others for value in node.operands}
+    return {value for node in products for value in node.operands} - shared

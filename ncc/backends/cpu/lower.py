@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ncc.backends.cpu.attention import Shapes, attention_call
 from ncc.backends.cpu.borders import fill_border, prepare_border
 from ncc.backends.cpu.builder import Call
 from ncc.backends.cpu.depthwise import is_depthwise
 from ncc.backends.cpu.layout import (
     Layout,
     outer_operand,
+    own_inputs,
     root_of,
     view_of,
 )
@@ -20,16 +22,17 @@ from ncc.backends.cpu.orders import channels_last, order_to_reshape
 from ncc.backends.cpu.packing import Widths, by_cost, packed_at_run_time, packed_weight
 from ncc.backends.cpu.placing import assign
 from ncc.backends.cpu.products import (
+    Packed,
     Product,
     conv_product,
     matmul_product,
     product_call,
     spare_channels,
 )
-from ncc.backends.cpu.refine import is_elementwise, refined, refined_body
+from ncc.backends.cpu.refine import may_refine, refined, refined_body
 from ncc.backends.cpu.repeats import Repeats
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.views import Memory, Space, View, dense_strides
+from ncc.backends.cpu.views import Memory, Space, View, dense_strides, io_view, same_elements
 from ncc.backends.cpu.weights import WeightTable
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Builder, Graph, Node, Value
@@ -39,6 +42,7 @@ from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.fused import Fused
 from ncc.ir.ops.pad import Pad
 from ncc.ir.types import TensorType
+from ncc.passes.attention import Attention, attention_of
 from ncc.passes.fuse import constant_values
 
 
@@ -64,10 +68,11 @@ class _Lowering:
         """Reshapes that would take a copy, until a reader needs one."""
         self.views: dict[Value, View] = {}
         self.results = [
-            _io_view(value, len(graph.inputs) + index) for index, value in enumerate(graph.outputs)
+            io_view(value.tensor, len(graph.inputs) + index)
+            for index, value in enumerate(graph.outputs)
         ]
         self.views.update(
-            (value, _io_view(value, index)) for index, value in enumerate(graph.inputs)
+            (value, io_view(value.tensor, index)) for index, value in enumerate(graph.inputs)
         )
 
     def run(self) -> list[Call]:
@@ -75,7 +80,7 @@ class _Lowering:
             if node.results[0] not in self.constant:
                 self._node(node)
         for value, result in zip(self.graph.outputs, self.results, strict=True):
-            if not _same(self._view(value), result):
+            if not same_elements(self._view(value), result):
                 self._copy(self._view(value), result, value.node.locs if value.node else ())
         return self.calls
 
@@ -178,7 +183,7 @@ class _Lowering:
     def _alias(self, node: Node) -> None:
         source = node.operands[0]
         seen = view_of(node, self._view(source))
-        if seen is None and self._refines(node.result):
+        if seen is None and may_refine(self.graph, node.result):
             self.joined[node.result] = node
         else:
             self.views[node.result] = seen or self._copied_view(node)
@@ -194,16 +199,6 @@ class _Lowering:
         seen = view_of(node, dense)
         assert seen is not None
         return seen
-
-    def _refines(self, value: Value) -> bool:
-        """Whether all readers of `value` are kernels that may run over the axes of its source."""
-        readers = self.graph.uses.get(value, ())
-        return value not in self.graph.outputs and all(
-            isinstance(reader.op, Fused)
-            and is_elementwise(reader.op.body)
-            and reader.results[0].tensor.dims == value.tensor.dims
-            for reader in readers
-        )
 
     def _copied(self, node: Node, source: Value, order: Sequence[int]) -> View:
         """Memory for the copy of its operand that a view takes."""
@@ -234,7 +229,7 @@ class _Lowering:
 
     def _put(self, value: Value, into: View, node: Node) -> None:
         """Copy an operand into its place, unless it was computed there."""
-        if not _same(self._view(value), into):
+        if not same_elements(self._view(value), into):
             self._copy(self._view(value), into, node.locs)
 
     def _fused(self, node: Node, op: Fused) -> None:
@@ -245,6 +240,8 @@ class _Lowering:
             inputs = [self._nest_input(node, value, root) for value in node.operands]
             outputs = [self._storage(value) for value in node.results]
             self._nest(op.body, inputs, outputs, node.locs, _flops(node), self._zeros(node))
+        elif attention := attention_of(op.body):
+            self._attention(node, op, attention)
         else:
             self._product(node, op, root)
 
@@ -295,6 +292,30 @@ class _Lowering:
         self._copy(view, inner, locs, spare)
         return inner
 
+    def _attention(self, node: Node, op: Fused, attention: Attention) -> None:
+        scores, context = attention.scores, attention.context
+        queries, keys, values = (
+            outer_operand(node, value) for value in (*scores.operands, context.operands[1])
+        )
+        shapes = Shapes(attention, self._summed_last(queries, node.locs), self.target)
+        packed = (
+            self._panels(keys, shapes.scores, node.locs),
+            self._panels(values, shapes.context, node.locs),
+        )
+        read = self._read(node, op, (scores, context))
+        inputs = {value: view for value, view in read.items() if view is not None}
+        outputs = [self._storage(value) for value in node.results]
+        made = attention_call(op.body, attention, shapes, packed, inputs, outputs, self.target)
+        self.calls.append(replace(made, locs=node.locs, flops=_flops(node)))
+
+    def _read(self, node: Node, op: Fused, products: Sequence[Node]) -> dict[Value, View | None]:
+        """Where the inputs of a body lie; None for those that only `products` read."""
+        own = own_inputs(op.body, products)
+        return {
+            inner: None if inner in own else self._view(value)
+            for inner, value in zip(op.body.inputs, node.operands, strict=True)
+        }
+
     def _product(self, node: Node, op: Fused, root: Node) -> None:
         left, right = (outer_operand(node, value) for value in root.operands)
         product = self._left(node, root, left, right)
@@ -307,13 +328,7 @@ class _Lowering:
                 self._right(right, conv, node.locs), product, self.target, node.locs, nr
             )
             self.calls.append(fill)
-        own = set(root.operands) - {
-            value for inner in op.body.nodes if inner is not root for value in inner.operands
-        }
-        inputs = [
-            None if inner in own else self._view(value)
-            for inner, value in zip(op.body.inputs, node.operands, strict=True)
-        ]
+        inputs = list(self._read(node, op, (root,)).values())
         outputs = [self._storage(value) for value in node.results]
         self.calls.append(
             product_call(
@@ -329,6 +344,12 @@ class _Lowering:
             )
         )
 
+    def _panels(self, right: Value, product: Product, locs: Locs) -> Packed:
+        """A computed right operand of a matmul in panels."""
+        packed, fill = packed_at_run_time(self._view(right), product, self.target, locs)
+        self.calls.append(fill)
+        return packed
+
     def _left(self, node: Node, root: Node, left: Value, right: Value) -> Product:
         result = root.result.tensor.dims
         if isinstance(root.op, Conv):
@@ -337,12 +358,16 @@ class _Lowering:
             view = self._padded(left, root.op, node.locs, spare)
             outputs, channels, *taps = right.tensor.dims
             return conv_product(root.op, view, (outputs, channels + spare, *taps), result)
+        return matmul_product(self._summed_last(left, node.locs), right.tensor.dims, result)
+
+    def _summed_last(self, left: Value, locs: Locs) -> View:
+        """A left operand whose last axis, which is summed, has stride 1."""
         view = self._view(left)
-        if view.strides[-1] != 1 and view.shape[-1] != 1:
-            dense, _ = self._allocate(left, range(left.tensor.rank), *_nothing(left))
-            self._copy(view, dense, node.locs)
-            view = dense
-        return matmul_product(view, right.tensor.dims, result)
+        if view.strides[-1] == 1 or view.shape[-1] == 1:
+            return view
+        dense, _ = self._allocate(left, range(left.tensor.rank), *_nothing(left))
+        self._copy(view, dense, locs)
+        return dense
 
     def _right(self, right: Value, conv: Conv | None, locs: Locs) -> View:
         """A computed right operand as [..., K, N]; filters are copied with their taps first."""
@@ -360,22 +385,6 @@ class _Lowering:
         matrix = dense.reshaped((groups[0], summed, groups[1]))
         assert matrix is not None
         return matrix
-
-
-def _io_view(value: Value, index: int) -> View:
-    type = value.tensor
-    memory = Memory(Space.io, type.nbytes, index)
-    return View(memory, type.dtype, type.dims, dense_strides(type.dims))
-
-
-def _same(a: View, b: View) -> bool:
-    """Whether two views of one shape reach the same elements; strides along size 1 are free."""
-    strides = zip(a.shape, a.strides, b.strides, strict=True)
-    return (
-        a.memory is b.memory
-        and a.offset == b.offset
-        and all(left == right for size, left, right in strides if size > 1)
-    )
 
 
 def _nothing(value: Value) -> tuple[tuple[int, ...], tuple[int, ...]]:

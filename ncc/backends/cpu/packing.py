@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ncc.backends.cpu.builder import Call, KernelBuilder
-from ncc.backends.cpu.loops import (
-    Const,
-    Convert,
-    Expr,
-    For,
-    Kind,
-    Load,
-    Role,
-    Stmt,
-    Store,
-    apply,
-    const,
-)
+from ncc.backends.cpu.filling import Filling
+from ncc.backends.cpu.loops import Expr, For, Kind, Role, const
 from ncc.backends.cpu.pack import PackPanels
 from ncc.backends.cpu.products import Packed, Product
 from ncc.backends.cpu.target import Target
@@ -109,7 +98,8 @@ def packed_at_run_time(
 ) -> tuple[Packed, Call]:
     """A right operand [..., K, N] that is computed: a buffer of panels and the call to fill it.
 
-    K is the summed axes of `product` in their order.
+    K is the summed axes of `product` in their order; a run of it may be longer than those of
+    `right`, which then end in zeros.
     """
     *batch, _, columns = right.shape
     op = panels_op(product, right.dtype, target, nr)
@@ -118,83 +108,30 @@ def packed_at_run_time(
     memory = Memory(Space.arena, size * right.dtype.itemsize)
     flat = View(memory, right.dtype, (size,), (1,))
     packed = _packed(flat, op, arranged, product, tuple(batch))
-    return packed, _Filling(right, product, op).write(flat, locs)
+    held = right.shape[-2] // product.outer
+    filling = Filling(right, product.outer, held, op, target.lanes, product.run)
+    return packed, _fill(filling, flat, locs)
 
 
-class _Filling:
-    """Copies a right operand into panels; with kr = 2, two rows make one 32-bit element."""
-
-    def __init__(self, right: View, product: Product, op: PackPanels) -> None:
-        self.op = op
-        self.run = product.run
-        self.outer = product.outer
-        self.steps = -(-product.run // op.kr)
-        *batch, _, self.columns = right.shape
-        self.panels = -(-self.columns // op.nr)
-        self.count = self.panels * math.prod(batch)
-        self.build = KernelBuilder()
-        self.pairs = _as_pairs(right) if op.kr == 2 and not product.run % 2 else None
-        self.view = self.pairs or right
-        self.buffer, base = self.build.bind(self.view, Role.input)
-        self.base = base
-        self.batch = runs(batch, self.view.strides[:-2])
-
-    def write(self, flat: View, locs: Locs) -> Call:
-        if self.op.kr == 2:
-            flat = replace(flat, dtype=DType.u32, shape=(flat.size // 2,))
-        target, _ = self.build.bind(flat, Role.output)
-        position, step, lane = (self.build.names.var() for _ in range(3))
-        group, panel = position // self.panels, position % self.panels
-        at = self._start(group)
-        column = panel * self.op.nr + lane
-        value = self._value(at, step, column)
-        index = (position * (self.outer * self.steps) + step) * self.op.nr + lane
-        body: Stmt = For(lane, self.op.nr, (Store(target, index, value),), Kind.vector)
-        body = For(step, self.outer * self.steps, (body,))
-        return self.build.finish((For(position, self.count, (body,), Kind.parallel),), locs)
-
-    def _start(self, group: Expr) -> Expr:
-        """Where the first element of a group is; groups count in the order of the batch axes."""
-        at: Expr = const(self.base)
-        for extent, stride in reversed(self.batch[1:]):
-            at = at + group % extent * stride
-            group = group // extent
-        return at + group * self.batch[0][1] if self.batch else at
-
-    def _value(self, at: Expr, step: Expr, column: Expr) -> Expr:
-        if self.pairs is not None or self.op.kr == 1:
-            return self._element(at, step, column, None)
-        outer, pair = step // self.steps, step % self.steps
-        halves = []
-        for half in (0, 1):
-            place = pair * 2 + half
-            there = place < self.run if half and self.run % 2 else None
-            row = outer * self.run + place
-            bits = Convert(self._element(at, row, column, there), DType.u16, bits=True)
-            halves.append(Convert(bits, DType.u32))
-        return halves[0] | apply("shl", halves[1], Const(16, DType.u32))
-
-    def _element(self, at: Expr, row: Expr, column: Expr, there: Expr | None) -> Expr:
-        inside = None if self.columns % self.op.nr == 0 else column < self.columns
-        guard = _both(inside, there)
-        index = at + row * self.view.strides[-2] + column * self.view.strides[-1]
-        return Load(self.buffer, index, guard, guard and Const(0, self.view.dtype))
+def _fill(filling: Filling, flat: View, locs: Locs) -> Call:
+    """The call that puts every matrix in panels, one after the other in `flat`."""
+    build = KernelBuilder()
+    source, base = build.bind(filling.view, Role.input)
+    into, _ = build.bind(filling.stored(flat), Role.output)
+    batch = filling.view.shape[:-2]
+    position = build.names.var()
+    group, panel = position // filling.panels, position % filling.panels
+    at = base + _start(runs(batch, filling.view.strides[:-2]), group)
+    start = position * (filling.group // filling.panels)
+    body = filling.panel(source, at, panel, into, start, build.names)
+    count = filling.panels * math.prod(batch)
+    return build.finish((For(position, count, (body,), Kind.parallel),), locs)
 
 
-def _both(a: Expr | None, b: Expr | None) -> Expr | None:
-    return a & b if a is not None and b is not None else a or b
-
-
-def _as_pairs(right: View) -> View | None:
-    """Two neighbouring rows as one 32-bit element, where they lie so in memory."""
-    *others, row, column = right.strides
-    even = all(s % 2 == 0 for s in (*others, column, right.offset, right.low))
-    if row != 1 or right.shape[-2] % 2 or not even:
-        return None
-    return replace(
-        right,
-        dtype=DType.u32,
-        shape=(*right.shape[:-2], right.shape[-2] // 2, right.shape[-1]),
-        strides=(*(s // 2 for s in others), 1, column // 2),
-        offset=right.offset // 2,
-    )
+def _start(batch: Sequence[tuple[int, int]], group: Expr) -> Expr:
+    """Where a group starts; groups count in the order of the batch axes."""
+    at: Expr = const(0)
+    for extent, stride in reversed(batch[1:]):
+        at = at + group % extent * stride
+        group = group // extent
+    return at + group * batch[0][1] if batch else at

@@ -14,6 +14,7 @@ from ncc.backends.cpu.views import View
 from ncc.ir.graph import Builder, Graph, Value
 from ncc.ir.op import Elementwise
 from ncc.ir.ops.constant import Constant
+from ncc.ir.ops.fused import Fused
 from ncc.ir.types import TensorType
 
 
@@ -41,3 +42,14 @@ def refined_body(body: Graph, dims: tuple[int, ...]) -> Graph:
         made = build.node(node.op, *(mapped[value] for value in node.operands), locs=node.locs)
         mapped.update(zip(node.results, made.results, strict=True))
     return Graph(body.name, inputs, build.nodes, [mapped[value] for value in body.outputs])
+
+
+def may_refine(graph: Graph, value: Value) -> bool:
+    """Whether all readers of `value` are kernels that may run over the axes of its source."""
+    readers = graph.uses.get(value, ())
+    return value not in graph.outputs and all(
+        isinstance(reader.op, Fused)
+        and is_elementwise(reader.op.body)
+        and reader.results[0].tensor.dims == value.tensor.dims
+        for reader in readers
+    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from ncc.ir.types import DType
+from ncc.ir.types import DType, TensorType
 
 
 class Space(Enum):
@@ -138,3 +138,19 @@ def dense_strides(shape: Sequence[int], order: Sequence[int] | None = None) -> t
         strides[axis] = step
         step *= shape[axis]
     return tuple(strides)
+
+
+def io_view(type: TensorType, index: int) -> View:
+    """A dense input or output of a segment."""
+    memory = Memory(Space.io, type.nbytes, index)
+    return View(memory, type.dtype, type.dims, dense_strides(type.dims))
+
+
+def same_elements(a: View, b: View) -> bool:
+    """Whether two views of one shape reach the same elements; strides along size 1 are free."""
+    strides = zip(a.shape, a.strides, b.strides, strict=True)
+    return (
+        a.memory is b.memory
+        and a.offset == b.offset
+        and all(left == right for size, left, right in strides if size > 1)
+    )
