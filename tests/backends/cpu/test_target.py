@@ -22,7 +22,8 @@ def test_an_unknown_target_is_an_error_with_the_list() -> None:
     with pytest.raises(NccError) as caught:
         resolve("x86-64-v5")
     assert caught.value.exit is ExitCode.USAGE
-    assert caught.value.details.hint == f"targets are {', '.join(TARGETS)}, native"
+    listed = f"targets are {', '.join(TARGETS)}, native"
+    assert caught.value.details.hint == f"did you mean 'x86-64-v4'? {listed}"
 
 
 def test_native_is_the_best_target_that_the_host_has_all_flags_of() -> None:
