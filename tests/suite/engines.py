@@ -61,33 +61,32 @@ BY_COST = Tuning()
 """Every choice as the cost model says."""
 
 
-def run_guarded(
-    body: Graph,
-    inputs: Sequence[Array],
-    target: Target,
-    edge: Edge,
-    cores: int = 1,
-    tuning: Tuning = BY_COST,
-) -> list[Array]:
-    """The outputs of machine code whose every buffer touches a page that may not be touched.
+class MachineCode:
+    """A segment's body compiled once, to be run between guard pages as often as wanted."""
 
-    The arena is filled with NaN bits first: nothing may depend on what it held.
-    """
-    table = WeightTable()
-    artifact = compile_segments([body], [], target, table, tuning)
-    outputs = [
-        guarded(np.zeros(value.tensor.dims, value.tensor.dtype.numpy), edge)
-        for value in body.outputs
-    ]
-    arrays = [*(guarded(array, edge) for array in inputs), *outputs]
-    arena = guarded(np.full(_rounded(artifact.arena_nbytes), 0xFF, np.uint8), edge)
-    weights = guarded(_weights(table), edge)
-    sync = np.zeros(512, np.uint8)
-    io = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
-    pointers = [arena.ctypes.data, weights.ctypes.data, ctypes.addressof(io)]
-    pointers.append(sync.ctypes.data + -sync.ctypes.data % 64)
-    _call(map_code(artifact.code) + artifact.segments[0].entry, pointers, cores)
-    return [np.array(array) for array in outputs]
+    def __init__(self, body: Graph, target: Target, tuning: Tuning = BY_COST) -> None:
+        table = WeightTable()
+        self._outputs = [value.tensor for value in body.outputs]
+        self._artifact = compile_segments([body], [], target, table, tuning)
+        self._weights = _weights(table)
+
+    def run(self, inputs: Sequence[Array], edge: Edge, cores: int = 1) -> list[Array]:
+        """The outputs; every buffer touches a page that may not be touched.
+
+        The arena is filled with NaN bits first: nothing may depend on what it held.
+        """
+        outputs = [guarded(np.zeros(type.dims, type.dtype.numpy), edge) for type in self._outputs]
+        arrays = [*(guarded(array, edge) for array in inputs), *outputs]
+        nbytes = _rounded(self._artifact.arena_nbytes)
+        arena = guarded(np.full(nbytes, 0xFF, np.uint8), edge)
+        weights = guarded(self._weights, edge)
+        sync = np.zeros(512, np.uint8)
+        io = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+        pointers = [arena.ctypes.data, weights.ctypes.data, ctypes.addressof(io)]
+        pointers.append(sync.ctypes.data + -sync.ctypes.data % 64)
+        entry = self._artifact.segments[0].entry
+        _call(map_code(self._artifact.code) + entry, pointers, cores)
+        return [np.array(array) for array in outputs]
 
 
 def _call(address: int, pointers: Sequence[int], cores: int) -> None:

@@ -12,7 +12,7 @@ from ncc.backends.cpu.target import Target
 from tests.guarded import Edge, survives
 from tests.machine_code import each_target
 from tests.suite.case import Case, all_cases, assert_close, run_reference
-from tests.suite.engines import device_body, run_bundle, run_guarded
+from tests.suite.engines import MachineCode, device_body, run_bundle
 
 SAMPLE = 7
 """Every seventh case runs between guard pages, for each target."""
@@ -32,9 +32,10 @@ def test_code_stays_inside_its_buffers(case: Case, target: Target) -> None:
         pytest.skip("part of it runs on the host, or it computes nothing")
     body, inputs = found
     wanted = run_reference(case)
+    code = MachineCode(body, target)
 
     def check(edge: Edge, cores: int) -> None:
-        got = run_guarded(body, inputs, target, edge, cores)
+        got = code.run(inputs, edge, cores)
         for ours, theirs in zip(got, wanted, strict=True):
             assert_close(ours, theirs)
 

@@ -17,7 +17,7 @@ from ncc.ir.interpret import interpret
 from ncc.ir.op import load_ops
 from ncc.ir.text.parser import parse
 from tests.guarded import Edge, survives
-from tests.suite.engines import run_guarded
+from tests.suite.engines import MachineCode
 from tests.text_cases import random_inputs
 
 
@@ -39,22 +39,22 @@ def assert_runs(text: str, target: Target, tolerance: float = 1e-6) -> None:
     """
     body = prepared(text)
     inputs = random_inputs(body)
+    code = MachineCode(body, target)
     wanted = interpret(parse(text), inputs)
     for edge in Edge:
         for cores in (1, 2):
-            survives(partial(_check, body, inputs, target, edge, cores, wanted, tolerance))
+            survives(partial(_check, code, inputs, edge, cores, wanted, tolerance))
 
 
 def _check(
-    body: Graph,
+    code: MachineCode,
     inputs: list[npt.NDArray[np.generic]],
-    target: Target,
     edge: Edge,
     cores: int,
     wanted: list[npt.NDArray[np.generic]],
     tolerance: float,
 ) -> None:
-    for ours, theirs in zip(run_guarded(body, inputs, target, edge, cores), wanted, strict=True):
+    for ours, theirs in zip(code.run(inputs, edge, cores), wanted, strict=True):
         left, right = ours.astype(np.float64), theirs.astype(np.float64)
         most = np.abs(right[np.isfinite(right)]).max(initial=0.0)
         np.testing.assert_allclose(left, right, rtol=0, atol=tolerance * float(most))

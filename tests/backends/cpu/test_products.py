@@ -15,7 +15,7 @@ from ncc.options import AutoCast, Options
 from tests.guarded import Edge, survives
 from tests.machine_code import RUNNABLE
 from tests.suite.case import Case, Const, node_case, seeded
-from tests.suite.engines import run_guarded
+from tests.suite.engines import MachineCode
 
 NARROW = Options(auto_cast=AutoCast.matmult)
 IMAGE = seeded(2, 3, 13, 36)
@@ -49,8 +49,10 @@ def test_products_equal_the_interpreters(target: Target, case: Case, edge: Edge)
     op = segment.node.op
     assert isinstance(op, Segment)
 
+    code = MachineCode(op.body, target)
+
     def check() -> None:
-        (got,) = run_guarded(op.body, inputs, target, edge)
+        (got,) = code.run(inputs, edge)
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-4)
 
     survives(check)

@@ -24,7 +24,7 @@ from tests.backends.cpu.device_graphs import prepared
 from tests.fake_timer import FakeTimer, Times, all_crash, first_is_fastest, last_is_fastest
 from tests.guarded import Edge
 from tests.machine_code import each_target
-from tests.suite.engines import run_guarded
+from tests.suite.engines import MachineCode
 from tests.text_cases import random_inputs
 
 V4 = TARGETS["x86-64-v4"]
@@ -200,8 +200,9 @@ def test_results_are_right_whatever_is_chosen(target: Target, dtype: str) -> Non
     entries = any_entries(versions(text, target))
     tolerance = 1e-5 if dtype == "f32" else 2.0**-7
     for tuning in (Tuning(entries=entries, strict=True), Tuning(level=Level.O1)):
+        code = MachineCode(body, target, tuning)
         for cores in (1, 2):
-            found = run_guarded(body, inputs, target, Edge.last, cores, tuning)
+            found = code.run(inputs, Edge.last, cores)
             for ours, theirs in zip(found, wanted, strict=True):
                 left, right = (np.asarray(x, np.float64) for x in (ours, theirs))
                 np.testing.assert_allclose(left, right, rtol=0, atol=tolerance * abs(right).max())
