@@ -79,6 +79,19 @@ def test_taps_are_parts(shape: Conv, cuts: tuple[int, ...], target: Target) -> N
         assert (abs(found - problem.exact) <= problem.bound).all()
 
 
+@pytest.mark.parametrize("target", RUNNABLE, ids=lambda target: target.name)
+@pytest.mark.parametrize("parts", [1, 2])
+def test_results_that_are_far_are_asked_for_before_their_sums(parts: int, target: Target) -> None:
+    problem = ordered(matmul(300, 400, 256, DType.f32, target), TileOrder(10, parts))
+    near = ordered(matmul(30, 400, 256, DType.f32, target), TileOrder(10, parts))
+    asked, less = (
+        emit_kernel(x.kernel, target, "kernel").count("@llvm.prefetch.p0(") for x in (problem, near)
+    )
+    assert asked > less
+    (found,) = compute([problem], target)
+    assert (abs(found - problem.exact) <= problem.bound).all()
+
+
 def test_a_run_is_cut_into_equal_parts_alone() -> None:
     problem = ordered(matmul(64, 32, 768, DType.bf16, MATRIX), TileOrder(1, 5))
     with pytest.raises(AssertionError, match="no equal parts: 5 of 24 steps"):

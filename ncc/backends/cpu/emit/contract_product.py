@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from ncc.backends.cpu.emit.code import Code, Value, integer, literal
 from ncc.backends.cpu.emit.contract_ahead import Panels
 from ncc.backends.cpu.emit.contract_aside import Aside
-from ncc.backends.cpu.emit.contract_body import Body
+from ncc.backends.cpu.emit.contract_body import Body, body_bytes
 from ncc.backends.cpu.emit.contract_finish import finish_for
 from ncc.backends.cpu.emit.contract_grid import Place
 from ncc.backends.cpu.emit.contract_registers import emptied, settled
@@ -21,13 +22,24 @@ from ncc.backends.cpu.emit.contract_unit import Unit, unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
 from ncc.backends.cpu.loops import Contract, TileOrder
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.tiles import cut_rows, even_piece, panel_parts, partial_sums, tiles_aside
+from ncc.backends.cpu.tiles import (
+    L2_BYTES,
+    cut_rows,
+    even_piece,
+    panel_parts,
+    partial_sums,
+    tiles_aside,
+)
 
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
 
 UNROLLED = 4
 """Steps of a round, each of which asks for about one line of the next panel."""
+LONG_SUMS = 256
+"""Steps of a tile in which what was asked for arrives."""
+FAR_BYTES = L2_BYTES // 2
+"""Results and other operands of the body that are not in the cache when their turn comes."""
 SHORTEST_PART = 128
 """Steps of a part of a run, beneath which sums are put aside too often."""
 
@@ -87,6 +99,12 @@ class VectorTiles(TileEmitter):
         return replace(whole, count=whole.count * self._parts, nbytes=whole.nbytes // self._parts)
 
     @property
+    def _asks(self) -> bool:
+        """Whether a tile asks for what its body touches: it must be far, and the sums long."""
+        steps = math.prod(extent for _, extent in self.stmt.k) // self.depth
+        return steps >= LONG_SUMS and body_bytes(self.stmt) > FAR_BYTES
+
+    @property
     def _steps(self) -> int:
         """Whole steps of a run."""
         return self.stmt.k[-1][1] // self.depth
@@ -102,7 +120,8 @@ class VectorTiles(TileEmitter):
     def _piece(self, start: Cursor, turn: Value, rows: int, columns: int) -> None:
         """The sums of `rows` by `columns` from `start` on."""
         sums, cursor = self._sums(start, turn, rows, columns)
-        self._body.ask(rows, columns)
+        if self._asks:
+            self._body.ask(rows, columns)
         emptied(self.fn.code, self.fn.target)
         self._finish.piece(sums.emit(self.fn.code, cursor), columns)
 
@@ -133,8 +152,9 @@ class VectorTiles(TileEmitter):
         code = self.fn.code
         sums, cursor = self._sums(start, place.turn, rows, columns)
         sums, cursor = sums.part(code, cursor, turn.part, self._parts)
-        with self._when(turn.is_last):
-            self._body.ask(rows, columns)
+        if self._asks:
+            with self._when(turn.is_last):
+                self._body.ask(rows, columns)
         emptied(code, self.fn.target)
         before = self._aside.take(turn.tile, rows * sums.vectors, turn.part)
         found = sums.emit(code, cursor, before)
