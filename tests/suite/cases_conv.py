@@ -18,6 +18,7 @@ CONV = [
     node_case("Conv", X2, W2, BIAS),
     node_case("Conv", X2, W2, pads=[0, 1, 2, 3], strides=[2, 3]),
     node_case("Conv", X2, W2, dilations=[2, 3], pads=[1, 1, 1, 1]),
+    node_case("Conv", X2, GROUPED, group=2, dilations=[9, 2], pads=[9, 2, 9, 2], name="Conv far"),
     node_case("Conv", X2, W2, auto_pad="SAME_UPPER", strides=[2, 2]),
     node_case("Conv", X2, W2, auto_pad="SAME_LOWER", strides=[2, 3]),
     node_case("Conv", X2, W2, auto_pad="VALID", kernel_shape=[3, 2]),

@@ -47,6 +47,7 @@ def tensor_scatter(ctx: Context) -> Value:
     """Operand 0 with the update from position `write_indices[b]` of `axis` on, in sample b."""
     cache, update = ctx.type(0).dims, ctx.type(1).dims
     rank = len(cache)
+    require(len(update) == rank, f"an update {ctx.type(1)} of {ctx.type(0)}", operand=1)
     axis = axis_of(ctx.attr("axis", -2), rank)
     step = counting(ctx.build, rank, axis, cache[axis], DType.i64)
     if ctx.operand(2) is not None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
 import numpy as np
 
+from ncc.ir.graph import Builder, Value
+from ncc.ir.indexing import part
 from ncc.ir.op import Array, Op, op, require
 from ncc.ir.ops.matmul import compatible
-from ncc.ir.types import DType, TensorType, dim_mul
+from ncc.ir.rewrite import P, Skip, V, canonical
+from ncc.ir.types import Dim, DType, TensorType, dim_mul
 from ncc.ir.window import Sizes, Window, at_axis
 
 
@@ -91,3 +95,35 @@ def _correlate(padded: Array, w: Array, window: Window, groups: int) -> Array:
         weights = at_axis(split, 3, row).reshape(groups, filters // groups, -1)
         total += weights @ patches
     return total.reshape(n, filters, *out)
+
+
+@canonical(P(Conv, V("x"), V("w"), bind="conv"))
+def drop_taps_in_padding(build: Builder, conv: Conv, x: Value, w: Value) -> Value | Skip:
+    """conv(x, w) -> conv(x, part of w) without the outer taps that only ever see padding."""
+    if not x.tensor.is_static:
+        return Skip(f"{x.type} has a size that is not a number")
+    window, sizes = conv.window(w.tensor), x.tensor.dims[2:]
+    reach = zip(window.output(sizes), sizes, strict=True)
+    seen = [_taps_inside(window, axis, out, size) for axis, (out, size) in enumerate(reach)]
+    if not all(seen):
+        return Skip("no tap sees an element")
+    if tuple(map(len, seen)) == window.kernel:
+        return Skip("every tap sees an element")
+    by = conv.dilations
+    low = tuple(n - taps[0] * d for n, taps, d in zip(conv.low, seen, by, strict=True))
+    gone = (k - 1 - taps[-1] for k, taps in zip(window.kernel, seen, strict=True))
+    high = tuple(n - more * d for n, more, d in zip(conv.high, gone, by, strict=True))
+    if min(low + high) < 0:
+        return Skip("what is left would begin inside")
+    for axis, taps in enumerate(seen, 2):
+        w = part(build, w, axis, taps[0], len(taps))
+    return build(dataclasses.replace(conv, low=low, high=high), x, w)
+
+
+def _taps_inside(window: Window, axis: int, out: Dim, size: int) -> range:
+    """The taps along an axis that lie over an element for some place of the window."""
+    assert isinstance(out, int)
+    last = (out - 1) * window.strides[axis]
+    first = [tap * window.dilations[axis] - window.low[axis] for tap in range(window.kernel[axis])]
+    inside = [tap for tap, start in enumerate(first) if start + last >= 0 and start < size]
+    return range(inside[0], inside[-1] + 1) if inside else range(0)
