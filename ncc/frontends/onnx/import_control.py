@@ -181,6 +181,8 @@ def scan(ctx: Context) -> tuple[Value, ...]:
     body, count = ctx.need_attr("body"), ctx.need_attr("num_scan_inputs")
     _require_known(ctx, body)
     first = len(ctx.operands) - count
+    if not 0 < count <= len(ctx.operands):
+        raise NccError("invalid-model", f"{count} of {len(ctx.operands)} inputs cannot be scanned")
     states = [ctx[index] for index in range(first)]
     scanned = [_in_order(ctx, index, ctx[first + index]) for index in range(count)]
     slices = [value.tensor.with_shape(value.tensor.shape[1:]) for value in scanned]

@@ -72,12 +72,13 @@ def _layer(ctx: Context, cell: Cell) -> tuple[Value, ...]:
     require(ctx.type(0).rank == 3, f"{ctx.node.op_type} takes three axes, not {ctx.type(0)}")
     if ctx.static_shape(0) is None:
         raise unsupported(f"{ctx.node.op_type} of {ctx.type(0)}, whose steps the data counts")
-    batch_first = bool(ctx.attr("layout", 0))
-    x = _wide(ctx, ctx[0])
-    layer = _Layer(ctx, cell, ctx.build(Transpose((1, 0, 2)), x) if batch_first else x, batch_first)
     ways = _DIRECTIONS.get(ctx.attr("direction", "forward"))
     if ways is None:
         raise NccError("invalid-model", f"a direction is one of {', '.join(_DIRECTIONS)}")
+    _check_parameters(ctx, cell, len(ways))
+    batch_first = bool(ctx.attr("layout", 0))
+    x = _wide(ctx, ctx[0])
+    layer = _Layer(ctx, cell, ctx.build(Transpose((1, 0, 2)), x) if batch_first else x, batch_first)
     runs = [layer.run(index, reverse) for index, reverse in enumerate(ways)]
     every, *last = zip(*runs, strict=True)
     y, *states = _stacked(ctx, every, 1), *(_stacked(ctx, state, 0) for state in last)
@@ -85,6 +86,30 @@ def _layer(ctx: Context, cell: Cell) -> tuple[Value, ...]:
         y = ctx.build(Transpose((2, 0, 1, 3)), y)
         states = [ctx.build(Transpose((1, 0, 2)), state) for state in states]
     return tuple(ctx.cast(value, ctx.type(0).dtype) for value in (y, *states))
+
+
+def _check_parameters(ctx: Context, cell: Cell, ways: int) -> None:
+    """Whether weights, biases, states and peepholes are of as many directions and units."""
+    hidden = ctx.need_attr("hidden_size")
+    require(hidden > 0, f"hidden_size is {hidden}, not positive")
+    rows = cell.gates * hidden
+    wanted: dict[int, tuple[int | None, ...]] = {
+        1: (ways, rows, ctx.type(0).dims[2]),
+        2: (ways, rows, hidden),
+        3: (ways, 2 * rows),
+        5: (None, None, hidden),
+        6: (None, None, hidden),
+        7: (ways, 3 * hidden),
+    }
+    for index, dims in wanted.items():
+        if ctx.operand(index) is None:
+            continue
+        found = ctx.type(index)
+        fits = found.rank == len(dims) and all(
+            size in {None, held} for size, held in zip(dims, found.dims, strict=True)
+        )
+        sizes = ", ".join("?" if size is None else str(size) for size in dims)
+        require(fits, f"{found} does not fit: it takes [{sizes}]", operand=index)
 
 
 @dataclass(frozen=True)
