@@ -43,7 +43,7 @@ SCATTER = 1 / 4
 OTHERS = 1 / 2
 """What a byte costs more that two cores read: one of them wrote it, or it comes twice from afar."""
 
-PART_BYTES = 128 * 1024
+PART_BYTES = 160 * 1024
 """Of a panel, in the second-level cache beside the part that comes next."""
 ASIDE_BYTES = 128 * 1024
 """Of sums that wait for the next part of their panel."""
