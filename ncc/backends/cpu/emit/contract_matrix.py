@@ -24,7 +24,7 @@ from ncc.backends.cpu.emit.contract_product import Sums
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
-from ncc.backends.cpu.loops import Contract, TileOrder
+from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.matrix import COLUMNS, L2_BYTES, TURNS, matrix_depth, matrix_rows, run_parts
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import LINE, cut_rows
@@ -93,32 +93,18 @@ class MatrixTiles(TileEmitter):
         self._rest = stmt.k[-1][1] % depth
         super().__init__(fn, stmt, cut_rows(*row_extents(stmt), sum(split)), depth)
         self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
-        *outer, (_, run) = stmt.k
-        self._axes = tuple(extent for _, extent in outer)
-        self._steps = run // depth
-        self._parts = self._cut()
-        self._turns = 2 if self._parts == 1 else TURNS
+        self._axes = tuple(extent for _, extent in stmt.k[:-1])
+        preferred = None if self._axes else run_parts(self.steps, self.grid.block)
+        self.parts = self.cut(preferred or 1)
+        self._turns = 2 if self.parts == 1 else TURNS
         self._finish = OnStack(fn, stmt, self._unit, self.taken, tiles=self._turns, at_end=True)
-
-    def _cut(self) -> int:
-        """Into how many parts the run is cut."""
-        if self.stmt.order is None:
-            found = None if self._axes else run_parts(self._steps, self.grid.block)
-            return found or 1
-        parts = self.stmt.order.parts
-        assert parts in self.cuts, f"no equal parts: {parts} of {self._steps} steps"
-        return parts
-
-    @property
-    def order(self) -> TileOrder:
-        return replace(super().order, parts=self._parts)
 
     @property
     def cuts(self) -> Sequence[int]:
         if self._axes:
             return (1,)
-        most = max(1, self._steps // SHORTEST_PART)
-        return [parts for parts in range(1, most + 1) if self._steps % parts == 0]
+        most = max(1, self.steps // SHORTEST_PART)
+        return [parts for parts in range(1, most + 1) if self.steps % parts == 0]
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
@@ -154,10 +140,10 @@ class MatrixTiles(TileEmitter):
     @contextmanager
     def _each_part(self) -> Iterator[Value]:
         """A loop over the parts of the run; yields the number of one."""
-        if self._parts == 1:
+        if self.parts == 1:
             yield integer(0)
             return
-        with self.fn.code.loop(0, self._parts) as part, self.fn.environment.scope():
+        with self.fn.code.loop(0, self.parts) as part, self.fn.environment.scope():
             yield part
 
     @contextmanager
@@ -170,7 +156,7 @@ class MatrixTiles(TileEmitter):
         leads = code.compare("icmp eq", turn, integer(0))
         starts = code.compare("icmp eq", part, integer(0))
         starts_later = code.binary("and", starts, code.compare("icmp ugt", number, first))
-        ends = code.compare("icmp eq", part, integer(self._parts - 1))
+        ends = code.compare("icmp eq", part, integer(self.parts - 1))
         is_summed = code.select(leads, starts_later, ends)
         number_before = code.intrinsic("llvm.usub.sat", number, integer(1))
         turn_before = code.binary("add nuw nsw", turn, integer(self._turns - 1))
@@ -180,7 +166,7 @@ class MatrixTiles(TileEmitter):
 
     @property
     def _part_steps(self) -> int:
-        return math.prod(self._axes) * self._steps // self._parts
+        return math.prod(self._axes) * self.steps // self.parts
 
     def _add(self, stretch: Stretch, rows: int, columns: int) -> None:
         """Add one part of the run to the sums on the stack."""
@@ -197,7 +183,7 @@ class MatrixTiles(TileEmitter):
         for number, place in places.items():
             self._move("llvm.x86.tilestored64", number, place, self.stmt.pack.nr * 4)
         if self._rest:
-            with code.when(code.compare("icmp eq", stretch.part, integer(self._parts - 1))):
+            with code.when(code.compare("icmp eq", stretch.part, integer(self.parts - 1))):
                 self._add_rests(stretch.start, rows, columns)
 
     def _halves(self, start: Cursor, rows: int) -> tuple[range, Cursor]:
@@ -277,8 +263,8 @@ class MatrixTiles(TileEmitter):
 
         walk, cursor = self.walk(stretch.start, stretch.turn, sum(self._split))
         walk = replace(walk, short=False)
-        if self._parts > 1:
-            walk, cursor = walk.part(self.fn.code, cursor, stretch.part, self._parts)
+        if self.parts > 1:
+            walk, cursor = walk.part(self.fn.code, cursor, stretch.part, self.parts)
         walk.emit(self.fn.code, cursor, stretch.beside.start(), add)
 
     def _move(self, name: str, register: int, pointer: Value, stride: int) -> None:

@@ -20,7 +20,7 @@ from ncc.backends.cpu.emit.contract_registers import emptied, settled
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import Unit, unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
-from ncc.backends.cpu.loops import Contract, TileOrder
+from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import (
     L2_BYTES,
@@ -66,37 +66,26 @@ class VectorTiles(TileEmitter):
         self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
         self._body = Body(fn, stmt, self.taken)
         self._finish = finish_for(fn, stmt, self._unit, self.taken)
-        self._parts = self._cut()
-        if self._parts > 1:
+        preferred = panel_parts(self.cuts, self.grid.block, super().panels.nbytes)
+        self.parts = self.cut(preferred)
+        if self.parts > 1:
             vectors = stmt.tile[0] * stmt.tile[1] // self._unit.lanes
             most = tiles_aside(vectors * fn.target.vector_bits // 8)
             self.grid = replace(self.grid, block=even_piece(self.grid.block, most))
             self._aside = Aside(fn.code, self._unit, self.grid.block, vectors)
 
-    def _cut(self) -> int:
-        """Into how many parts the sums are cut."""
-        if self.stmt.order is None:
-            return panel_parts(self.cuts, self.grid.block, super().panels.nbytes)
-        parts = self.stmt.order.parts
-        assert parts in self.cuts, f"no equal parts: {parts} of {self._steps} steps"
-        return parts
-
-    @property
-    def order(self) -> TileOrder:
-        return replace(super().order, parts=self._parts)
-
     @property
     def cuts(self) -> Sequence[int]:
         *outer, (_, run) = self.stmt.k
         values = [1, *itertools.accumulate((extent for _, extent in outer), operator.mul)]
-        most = 1 if run % self.depth else self._steps // SHORTEST_PART
-        runs = [parts for parts in range(2, most + 1) if self._steps % parts == 0]
+        most = 1 if run % self.depth else self.steps // SHORTEST_PART
+        runs = [parts for parts in range(2, most + 1) if self.steps % parts == 0]
         return sorted({*values, *(values[-1] * parts for parts in runs)})
 
     @property
     def panels(self) -> Panels:
         whole = super().panels
-        return replace(whole, count=whole.count * self._parts, nbytes=whole.nbytes // self._parts)
+        return replace(whole, count=whole.count * self.parts, nbytes=whole.nbytes // self.parts)
 
     @property
     def _asks(self) -> bool:
@@ -104,13 +93,8 @@ class VectorTiles(TileEmitter):
         steps = math.prod(extent for _, extent in self.stmt.k) // self.depth
         return steps >= LONG_SUMS and body_bytes(self.stmt) > FAR_BYTES
 
-    @property
-    def _steps(self) -> int:
-        """Whole steps of a run."""
-        return self.stmt.k[-1][1] // self.depth
-
     def emit(self, first: Value, end: Value) -> None:
-        if self._parts > 1:
+        if self.parts > 1:
             self._emit_parts(first, end)
             return
         with self.located(first, end) as (_, place, start):
@@ -134,13 +118,13 @@ class VectorTiles(TileEmitter):
             begin = code.binary("mul nuw nsw", number, block)
             start = code.intrinsic("llvm.umax", begin, first)
             stop = code.intrinsic("llvm.umin", code.binary("add nuw nsw", begin, block), end)
-            with code.loop(0, self._parts) as part, self.fn.environment.scope():
+            with code.loop(0, self.parts) as part, self.fn.environment.scope():
                 self._emit_part(start, stop, part)
 
     def _emit_part(self, start: Value, stop: Value, part: Value) -> None:
         """One part of the tiles of these numbers."""
         code = self.fn.code
-        is_last = code.compare("icmp eq", part, integer(self._parts - 1))
+        is_last = code.compare("icmp eq", part, integer(self.parts - 1))
         with self.located(start, stop) as (number, place, at):
             turn = Turn(code.binary("sub nuw nsw", number, start), part, is_last)
             self.pieces(place, lambda rows, columns: self._add(at, place, turn, rows, columns))
@@ -151,7 +135,7 @@ class VectorTiles(TileEmitter):
         """Add one part of the run to the sums of `rows` by `columns`."""
         code = self.fn.code
         sums, cursor = self._sums(start, place.turn, rows, columns)
-        sums, cursor = sums.part(code, cursor, turn.part, self._parts)
+        sums, cursor = sums.part(code, cursor, turn.part, self.parts)
         if self._asks:
             with self._when(turn.is_last):
                 self._body.ask(rows, columns)
@@ -171,8 +155,8 @@ class VectorTiles(TileEmitter):
     def _sums(self, start: Cursor, turn: Value, rows: int, columns: int) -> tuple[Sums, Cursor]:
         """How the sums of a tile are made, and from where on."""
         vectors = -(-columns // self._unit.lanes)
-        splits = partial_sums(rows, vectors, self._steps)
-        unrolled = max(splits, UNROLLED if self._steps >= UNROLLED else 1)
+        splits = partial_sums(rows, vectors, self.steps)
+        unrolled = max(splits, UNROLLED if self.steps >= UNROLLED else 1)
         walk, cursor = self.walk(start, turn, rows, unrolled)
         places = tuple(self.row_start(row) for row in range(rows))
         return Sums(self._unit, self.depth, places, vectors, walk, self.fn.target, splits), cursor

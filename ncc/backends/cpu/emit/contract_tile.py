@@ -47,6 +47,8 @@ class TileEmitter(ABC):
         outer = tuple(extent for _, extent in stmt.m)[: -1 if taken.whole == 1 else -2]
         grid = Grid(outer, taken.pieces, Pieces(stmt.columns, stmt.pack.nr))
         self.grid = replace(grid, block=self._block(grid))
+        self.parts = 1
+        """Into how many parts the run is cut; subclasses that cut it say."""
 
     def _block(self, grid: Grid) -> int:
         if self.stmt.order is not None:
@@ -64,7 +66,20 @@ class TileEmitter(ABC):
     @property
     def order(self) -> TileOrder:
         """The order of the tiles, whoever chose it."""
-        return TileOrder(self.grid.block, 1)
+        return TileOrder(self.grid.block, self.parts)
+
+    @property
+    def steps(self) -> int:
+        """Whole steps of a run."""
+        return self.stmt.k[-1][1] // self.depth
+
+    def cut(self, preferred: int) -> int:
+        """Into how many parts to cut the run: as the contraction says, else as preferred."""
+        if self.stmt.order is None:
+            return preferred
+        parts = self.stmt.order.parts
+        assert parts in self.cuts, f"no equal parts: {parts} of {self.steps} steps"
+        return parts
 
     @property
     def cuts(self) -> Sequence[int]:
