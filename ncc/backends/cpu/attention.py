@@ -110,24 +110,6 @@ class Shapes:
         return steps * 2 * -(-self.keys // (2 * steps))
 
 
-def attention_call(
-    body: Graph,
-    attention: Attention,
-    shapes: Shapes,
-    packed: tuple[Packed, Packed],
-    inputs: Mapping[Value, View],
-    outputs: Sequence[View],
-    target: Target,
-) -> Call:
-    """The call of the kernel that computes `body`: an attention and what follows it.
-
-    `packed` are the keys and the values in panels; `inputs` are the other inputs of the body that
-    are read. Queries have stride 1 along the axis that is summed.
-    """
-    writer = _Writer(body, attention, shapes, packed, inputs, outputs, target)
-    return writer.build.finish((writer.write(),))
-
-
 @dataclass(frozen=True, slots=True)
 class _Factors:
     """One product of a block: its operands, its columns, and what its body may read."""
@@ -141,8 +123,13 @@ class _Factors:
     inputs: Mapping[Value, Operand]
 
 
-class _Writer:
-    """The domain of a kernel is the batch, then rows, keys, columns, and rows of a block."""
+class AttentionKernel:
+    """The kernel that computes `body`: an attention and what follows it.
+
+    `packed` are the keys and the values in panels; `inputs` are the other inputs of the body that
+    are read. Queries have stride 1 along the axis that is summed. The domain of the kernel is the
+    batch, then rows, keys, columns, and rows of a block.
+    """
 
     def __init__(
         self,
@@ -189,6 +176,10 @@ class _Writer:
         operands = [queries, keys, values, *before.values(), *after.values(), *self.results]
         self.batches = join_axes(shapes.batch, ["batch"] * rank, operands, self.results[0])
 
+    def call(self) -> Call:
+        """The call that computes all rows."""
+        return self.build.finish((self._blocks(),))
+
     # Operands.
 
     def _operand(self, view: View, along: tuple[Loop, Loop | None], role: Role) -> Operand:
@@ -226,7 +217,7 @@ class _Writer:
 
     # Statements.
 
-    def write(self) -> Stmt:
+    def _blocks(self) -> Stmt:
         """Blocks of all matrices, shared among the cores."""
         blocks = self.shapes.blocks
         position = self.names.var()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ncc.backends.cpu.attention import Shapes, attention_call
+from ncc.backends.cpu.attention import AttentionKernel, Shapes
 from ncc.backends.cpu.borders import fill_border, prepare_border
 from ncc.backends.cpu.builder import Call
 from ncc.backends.cpu.depthwise import is_depthwise
@@ -305,8 +305,8 @@ class _Lowering:
         read = self._read(node, op, (scores, context))
         inputs = {value: view for value, view in read.items() if view is not None}
         outputs = [self._storage(value) for value in node.results]
-        made = attention_call(op.body, attention, shapes, packed, inputs, outputs, self.target)
-        self.calls.append(replace(made, locs=node.locs, flops=_flops(node)))
+        kernel = AttentionKernel(op.body, attention, shapes, packed, inputs, outputs, self.target)
+        self.calls.append(replace(kernel.call(), locs=node.locs, flops=_flops(node)))
 
     def _read(self, node: Node, op: Fused, products: Sequence[Node]) -> dict[Value, View | None]:
         """Where the inputs of a body lie; None for those that only `products` read."""
