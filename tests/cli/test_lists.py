@@ -12,7 +12,7 @@ import pytest
 from ncc.backends.cpu.target import TARGETS, resolve
 from ncc.backends.interface import NATIVE
 from ncc.backends.registry import BACKENDS
-from ncc.cli.explain import explanations
+from ncc.cli.explain import Explanation, explanations
 from ncc.cli.group import COMMANDS, group
 from ncc.cli.operators import operators
 from ncc.compiler import import_model, phases_after, run_phases
@@ -216,8 +216,8 @@ def test_every_error_is_explained_with_its_exit_codes() -> None:
 
 
 @pytest.mark.parametrize("found", explanations().values(), ids=explanations())
-def test_explanations_are_sentences(found: object) -> None:
-    for text in (found.means, found.why, found.fix):  # type: ignore[attr-defined]
+def test_explanations_are_sentences(found: Explanation) -> None:
+    for text in (found.means, found.why, found.fix):
         assert text[0].isupper() or text.startswith(("onnx", "ncc", "--"))
         assert text.endswith(".")
 
