@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import resource
 import threading
 from collections.abc import Callable, Iterator
@@ -105,6 +106,14 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 def test_any_layout_of_an_input_works(layout: Callable[[Array], Array], model: ncc.Model) -> None:
     x = layout(X)
     np.testing.assert_array_equal(model(x), expected(np.array(x, np.float32)))
+
+
+def test_an_array_from_another_process_is_read_in_place(model: ncc.Model) -> None:
+    x = pickle.loads(pickle.dumps(X))
+    assert x.dtype is not X.dtype
+    (plan,) = model.prepare([X])[0].plans
+    assert plan.takes([x])
+    assert not plan.takes([x.astype(x.dtype.newbyteorder("S"))])
 
 
 def test_what_generated_code_reads_is_aligned() -> None:

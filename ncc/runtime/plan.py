@@ -178,7 +178,7 @@ class Plan:
         if len(values) != len(self._exact):
             return False
         for value, (dtype, shape) in zip(values, self._exact, strict=True):
-            if type(value) is not np.ndarray or value.dtype is not dtype:
+            if type(value) is not np.ndarray or value.dtype != dtype:
                 return False
             if value.shape != shape or not value.flags.carray:
                 return False

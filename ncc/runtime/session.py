@@ -91,7 +91,7 @@ class Model:
     def run(self, inputs: Mapping[str, ArrayLike], *, cores: int | None = None) -> dict[str, Array]:
         """The outputs by name, for inputs by name; otherwise as a call."""
         results = self._results((), inputs, cores)
-        return {spec.name: result for spec, result in zip(self.outputs, results, strict=True)}
+        return dict(zip(self._signature.output_names, results, strict=True))
 
     def prepare(self, values: Sequence[ArrayLike]) -> tuple[Executable, Program]:
         """What runs inputs like these, given in order; NccError (usage) if they do not fit."""

@@ -62,6 +62,9 @@ class Signature:
     def __init__(self, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
         self.inputs = inputs
         self.outputs = outputs
+        self.output_names = [spec.name for spec in outputs]
+        self._names = [spec.name for spec in inputs]
+        self._named = frozenset(self._names)
         self._dtypes = [numpy_dtype(spec.dtype) for spec in inputs]
 
     def __str__(self) -> str:
@@ -85,7 +88,9 @@ class Signature:
         self, given: Sequence[ArrayLike], named: Mapping[str, ArrayLike]
     ) -> list[ArrayLike]:
         """A value per input, from positional and named arguments; NccError (usage)."""
-        names = [spec.name for spec in self.inputs]
+        names = self._names
+        if not given and named.keys() == self._named:
+            return [named[name] for name in names]
         if len(given) > len(names):
             raise self.wrong(f"{len(given)} inputs given, the model has {len(names)}")
         unknown = [name for name in named if name not in names]
