@@ -80,13 +80,14 @@ def run_emulated(
         code, weights = bundle.read(variant.code), bundle.read(variant.weights)
     (program,) = variant.programs
     (segment,) = program.segments
-    assert (segment.inputs, segment.outputs) == (program.inputs, program.outputs)
     outputs = [program.values[index] for index in program.outputs]
     made = [np.zeros(spec.shape or (), numpy_dtype(spec.dtype)) for spec in outputs]
     memory = Memory()
     givens = [memory.put(np.ascontiguousarray(array).tobytes()) for array in inputs]
     places = [memory.put(array.tobytes()) for array in made]
-    call, team = _call(memory, variant, weights, [*givens, *places], cores)
+    held = dict(zip((*program.inputs, *program.outputs), (*givens, *places), strict=True))
+    pointers = [held[number] for number in (*segment.inputs, *segment.outputs)]
+    call, team = _call(memory, variant, weights, pointers, cores)
     sizes = [array.nbytes for array in made]
     text = _start(memory, variant, call, team if cores > 1 else None, places, sizes)
     program_file = path.with_suffix(f".{target}.elf")

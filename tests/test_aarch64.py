@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,16 @@ from ml_dtypes import bfloat16
 
 import ncc
 from ncc.backends.cpu.relocate import RELOCATIONS
+from ncc.runtime.tensors import numpy_dtype
 from tests.cli.command_line import ncc as ncc_command
 from tests.emulated import needs_emulator, run_emulated
 from tests.suite.case import Const, node_case, seeded
+from tests.suite.trained import TRAINED, Trained
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TARGETS = ("aarch64+bf16", "aarch64")
+WHOLE = ("yunet-n-dynamic", "blazeface-back", "minilm-l6-v2", "mlperf-tiny-resnet8")
+"""Trained models of one segment each: convolutions of all kinds, and attention."""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,27 @@ def test_a_model_computes_on_aarch64_what_it_does_on_x86(
     assert isinstance(want, np.ndarray)
     (got,) = run_emulated(digits, target, [images], cores=cores)
     np.testing.assert_allclose(got, want, atol=(1e-5 if target == "aarch64" else 0.02))
+
+
+@needs_emulator
+@pytest.mark.parametrize("trained", [t for t in TRAINED if str(t) in WHOLE], ids=str)
+def test_a_trained_model_computes_on_aarch64_what_it_does_on_x86(
+    trained: Trained, model: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "trained.neff"
+    bundle = ncc.compile(
+        model(trained.file), target="aarch64,x86-64-v3", dims=trained.dims, auto_cast="none"
+    )
+    bundle.save(path)
+    with ncc.load(path) as loaded:
+        inputs = [
+            trained.draw[name](tuple(map(int, shape))).astype(numpy_dtype(dtype))
+            for name, dtype, shape in loaded.inputs
+        ]
+        want = loaded(*inputs)
+    wants = want if isinstance(want, tuple) else (want,)
+    for got, wanted in zip(run_emulated(path, "aarch64", inputs), wants, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5 * np.ptp(wanted))
 
 
 @needs_emulator
