@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import click
 
 from ncc.backends.artifact import Listing
-from ncc.backends.interface import Backend
+from ncc.backends.interface import Backend, Target
 from ncc.backends.registry import backend_of, resolve_all
 from ncc.bundle import kernel_text
 from ncc.cli.output import emit, format_option, quantity
@@ -39,7 +40,7 @@ def command(bundle: str, name: str | None, wanted: str | None, form: str) -> Non
         if name is not None and not chosen:
             raise _no_kernel(name, variant)
         listings = (
-            _listing(kernel, backend.disassemble(kernels[kernel.name], target), code)
+            _listing(kernel, _made(kernels[kernel.name], backend, target, opened), code)
             for kernel in chosen
         )
         if form == "json":
@@ -84,13 +85,26 @@ def _kernels(bundle: Bundle, variant: Variant, backend: Backend) -> dict[str, An
 
 
 def _parsed(text: bytes, backend: Backend) -> Sequence[Any]:
-    """The kernels of `text`; what is a bug in one made here is damage in one that was read."""
+    """The kernels of `text`."""
     try:
-        return backend.read_kernels(text.decode())
+        with _of_a_file():
+            return backend.read_kernels(text.decode())
     except UnicodeDecodeError as error:
         raise damaged(f"the text of the kernels is no text: {error}") from None
     except NccError as error:
         raise damaged(f"the text of the kernels does not parse: {error.message}") from None
+
+
+def _made(kernel: Any, backend: Backend, target: Target, bundle: Bundle) -> Listing:
+    with reading(bundle.path), _of_a_file():
+        return backend.disassemble(kernel, target)
+
+
+@contextmanager
+def _of_a_file() -> Iterator[None]:
+    """What is a bug in a kernel made here is damage in one that was read."""
+    try:
+        yield
     except AssertionError as error:
         raise damaged(f"the text of a kernel makes no sense: {error}") from None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,13 @@ def test_disasm_names_the_kernels_when_there_is_none_of_that_name(digits: Path) 
 def test_disasm_refuses_text_that_cannot_be(tmp_path: Path, change: Change, reason: str) -> None:
     path = changed(tmp_path, "debug", change)
     assert reason in ncc("disasm", path).fails(7, "damaged-bundle")
+
+
+def test_disasm_refuses_an_order_that_cannot_be(tmp_path: Path) -> None:
+    cut = partial(re.sub, rb"panels (\d+, \d+, \d+)", rb"panels \1 order 1, 4099")
+    result = ncc("disasm", changed(tmp_path, "debug", cut))
+    assert result.code == 7
+    assert "no equal parts: 4099" in result.err
 
 
 def test_disasm_needs_the_text_of_the_kernels(tmp_path: Path) -> None:
