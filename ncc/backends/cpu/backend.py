@@ -25,13 +25,14 @@ from ncc.backends.cpu.views import Space
 from ncc.backends.cpu.weights import WeightTable
 from ncc.backends.tuning import Tuning
 from ncc.ir.graph import Graph, Value
+from ncc.passes.align_attention import align_attention
 from ncc.passes.compute_early import compute_early
 from ncc.passes.fuse import fuse
 
 
 def kernels(graph: Graph) -> Graph:
     """The body of a device segment with every computing node in a fused one."""
-    graph = compute_early(legalize(graph))
+    graph = align_attention(compute_early(legalize(graph)))
     return fuse(graph, classify=classify, holds=numbers_held(graph), attends=attends)
 
 

@@ -149,6 +149,20 @@ CASES = {
         ).replace("return %y", "return %3"),
         EXACT,
     ),
+    "windows that a mask counts on an axis of their own": (
+        attention(
+            operands("6, 2", 9, 9, 8, 8, F32) + ", %m: f32[3, 1, 9, 9], %b: f32[2, 9, 9]",
+            "%0 = matmul(%q, %k)",
+            "%1 = add(%0, %b)",
+            "%2 = reshape(%1) {shape = [2, 3, 2, 9, 9]}",
+            "%3 = add(%2, %m)",
+            "%s = reshape(%3) {shape = [6, 2, 9, 9]}",
+            rank=4,
+            result="matmul(%w, %v)",
+            ends=("%t = transpose(%y) {perm = [0, 2, 1, 3]}",),
+        ).replace("return %y", "return %t"),
+        EXACT,
+    ),
     "weights that are scaled after they are summed": (
         attention(
             operands("2", 9, 21, 8, 8, F32) + ", %g: f32[2, 9, 1]",
