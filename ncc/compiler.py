@@ -31,12 +31,14 @@ from ncc.passes.decompose import decompose
 from ncc.passes.fold import fold
 from ncc.passes.fold_scale import fold_scale
 from ncc.passes.fuse import constant_values
+from ncc.passes.integer_products import integer_products
 from ncc.passes.narrow_storage import narrow_storage
 from ncc.passes.order import order
 from ncc.passes.place import place
 from ncc.passes.sensitive import sensitive
 from ncc.passes.specs import BOUND, on_device
 from ncc.passes.widen_f16 import widen_f16
+from ncc.passes.widen_integers import widen_integers
 from ncc.passes.widen_late import widen_late
 from ncc.tuning.choices import Choices, check_choices
 
@@ -46,12 +48,15 @@ Progress = Callable[[str], None]
 
 def simplify(graph: Graph, options: Options, target: Target) -> Graph:
     """The same numbers from fewer nodes."""
-    return dce(cse(canonicalize(fold_scale(cse(fold(canonicalize(graph)))))))
+    graph = integer_products(cse(fold(canonicalize(graph))))
+    return dce(cse(canonicalize(fold_scale(graph))))
 
 
 def precision(graph: Graph, options: Options, target: Target) -> Graph:
     """Explicit casts to the narrow type; what only rounds is stored rounded."""
     graph = widen_f16(graph)
+    if not target.has_bf16_dot:
+        graph = widen_integers(graph)
     mode = Mode(precision_mode(options, target).value)
     to = DType(options.auto_cast_type)
     keep = options.keep_fp32
