@@ -42,6 +42,12 @@ def _fma(a: Scalar, b: Scalar, c: Scalar) -> Scalar:
     return np.add(np.multiply(a, b), c)
 
 
+def _decay(x: Scalar) -> Scalar:
+    x = np.asarray(x)
+    least = np.log(np.finfo(x.dtype).smallest_normal)
+    return np.where(x < least, x.dtype.type(0), np.exp(x))
+
+
 def _erf(x: Scalar) -> Scalar:
     flat = np.asarray(x)
     out = np.fromiter((math.erf(v) for v in flat.ravel()), np.float64, flat.size)
@@ -105,6 +111,7 @@ FUNCTIONS: dict[str, Callable[..., Scalar]] = {
     "log": np.log,
     "log1p": np.log1p,
     "expm1": np.expm1,
+    "decay": _decay,
     "pow": np.power,
     "erf": _erf,
     "sin": np.sin,

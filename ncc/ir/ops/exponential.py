@@ -12,6 +12,17 @@ class Exp(Elementwise):
         return m.exp(x)
 
 
+@op("decay")
+class Decay(Elementwise):
+    """e ** x where x is at most 0, and 0 where that would be less than the least normal number.
+
+    The terms of a softmax: against the largest, which is 1, those less than 2**-126 are nothing.
+    """
+
+    def scalar(self, m: Math, x: Scalar) -> Scalar:
+        return m.decay(x)
+
+
 @op("log", onnx="Log")
 class Log(Elementwise):
     """The natural logarithm; NaN for negative numbers."""

@@ -10,8 +10,9 @@ from ncc.ir.graph import Builder, Value
 from ncc.ir.op import Array, Op, op, require
 from ncc.ir.ops.arithmetic import Mul, Reciprocal, Sub
 from ncc.ir.ops.cast import Cast
-from ncc.ir.ops.exponential import Exp, Log
+from ncc.ir.ops.exponential import Decay, Log
 from ncc.ir.ops.reduce import ReduceMax, ReduceSum
+from ncc.ir.scalar import NUMPY
 from ncc.ir.types import DType, TensorType
 
 
@@ -51,11 +52,11 @@ class Softmax(AxisSoftmax):
 
     def eval(self, x: Array) -> Array:
         with np.errstate(all="ignore"):
-            powers = np.exp(self._below_max(x))
+            powers = NUMPY.decay(self._below_max(x))
             return np.asarray(powers / powers.sum(self.axis, keepdims=True), x.dtype)
 
     def decompose(self, build: Builder, x: Value) -> Value:
-        powers = build(Exp(), self._decomposed_below_max(build, x))
+        powers = build(Decay(), self._decomposed_below_max(build, x))
         total = build(ReduceSum((self.axis,)), powers)
         return build(Cast(x.tensor.dtype), build(Mul(), powers, build(Reciprocal(), total)))
 
@@ -67,10 +68,10 @@ class LogSoftmax(AxisSoftmax):
     def eval(self, x: Array) -> Array:
         with np.errstate(all="ignore"):
             below = self._below_max(x)
-            total = np.exp(below).sum(self.axis, keepdims=True)
+            total = NUMPY.decay(below).sum(self.axis, keepdims=True)
             return np.asarray(below - np.log(total), x.dtype)
 
     def decompose(self, build: Builder, x: Value) -> Value:
         below = self._decomposed_below_max(build, x)
-        total = build(ReduceSum((self.axis,)), build(Exp(), below))
+        total = build(ReduceSum((self.axis,)), build(Decay(), below))
         return build(Cast(x.tensor.dtype), build(Sub(), below, build(Log(), total)))

@@ -113,6 +113,16 @@ def samples(dtype: DType) -> Array:
     )
 
 
+def domain(fn: str, dtype: DType) -> Array:
+    """Those of the samples that a function is meant for."""
+    x = samples(dtype)
+    if fn != "decay":
+        return x
+    below: Array = -np.abs(x)
+    least = math.log(np.finfo(dtype.numpy).smallest_normal)
+    return np.compress(~(below < least), below)
+
+
 def pairs(dtype: DType) -> tuple[Array, Array]:
     """Every pair of special values."""
     x, y = np.meshgrid(special(dtype), special(dtype))
@@ -178,8 +188,16 @@ def test_the_document_has_every_function() -> None:
 @pytest.mark.parametrize("fn", UNARY)
 @FLOATS
 def test_error_is_as_stated(fn: str, dtype: DType) -> None:
-    error, where = worst(fn, dtype, samples(dtype))
+    error, where = worst(fn, dtype, domain(fn, dtype))
     assert error <= stated()[fn][dtype][0], where
+
+
+@pytest.mark.parametrize("dtype", WIDER, ids=lambda dtype: dtype.value)
+def test_what_decays_below_normal_numbers_is_nothing(dtype: DType) -> None:
+    least = math.log(np.finfo(dtype.numpy).smallest_normal)
+    x = np.array([least * 1.000001, -1e5, -1e30, -math.inf], dtype.numpy)
+    assert same_bits(run("decay", dtype, x), np.zeros_like(x)).all()
+    assert run("decay", dtype, np.array([least * 0.999999], dtype.numpy)) > 0
 
 
 @FLOATS

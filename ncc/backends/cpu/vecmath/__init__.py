@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ncc.backends.cpu.loops import Expr, LoopMath
 from ncc.backends.cpu.vecmath import (
     circular,
+    decay,
     erf,
     exponential,
     inverse,
@@ -29,6 +30,7 @@ FORMULAS: dict[str, Callable[..., Scalar]] = {
     "log": logarithm.log,
     "log1p": logarithm.log1p,
     "expm1": exponential.expm1,
+    "decay": decay.decay,
     "pow": power.pow,
     "erf": erf.erf,
     "sin": circular.sin,
