@@ -38,6 +38,16 @@ FUSED = [
     ),
     microsoft("FusedMatMul", X, seeded(2, 5, 3), transA=1, alpha=0.5),
     microsoft("FusedMatMul", X, MORE, transB=1),
+    microsoft("FusedMatMul", seeded(4, 2, 5, 7), seeded(2, 5, 7, 3), transBatchA=1),
+    microsoft(
+        "FusedMatMul",
+        seeded(4, 2, 7),
+        seeded(6, 2, 4),
+        transBatchA=1,
+        transA=1,
+        transBatchB=1,
+        transB=1,
+    ),
     microsoft("Gelu", X),
     microsoft("BiasGelu", X, BIAS),
     microsoft("FastGelu", X),
@@ -77,6 +87,8 @@ NO_POINTS = Const(np.zeros(6, np.int8))
 SUMS = Const(np.arange(6, dtype=np.int32) * 100)
 
 QUANTIZED = [
+    microsoft("QuantizeLinear", X, *unit(0.02, 12)),
+    microsoft("DequantizeLinear", ROWS.T[:6], PER_COLUMN, Const(bytes_of(6, seed=12)), axis=0),
     microsoft("QLinearAdd", Q, *IN, QB, *OTHER, *OUT),
     microsoft("QLinearMul", Q, *IN, QB[0], *OTHER, *OUT),
     microsoft("QLinearSigmoid", Q, *IN, *unit(1 / 256, 0)),
@@ -90,6 +102,27 @@ QUANTIZED = [
     microsoft("QGemm", ROWS, *IN, Const(COLUMNS), *unit(0.01, 0, signed=True), SUMS, *OUT),
     microsoft("QGemm", ROWS, *IN, Const(COLUMNS.T), PER_COLUMN, NO_POINTS, SUMS, transB=1),
     microsoft("MatMulIntegerToFloat", ROWS, Const(COLUMNS), IN[0], PER_COLUMN, IN[1]),
+    microsoft("DynamicQuantizeMatMul", X, Const(bytes_of(7, 6, seed=20)), *unit(0.01, 120)),
+    microsoft("DynamicQuantizeMatMul", X, Const(COLUMNS[:7]), PER_COLUMN, NO_POINTS, None),
 ]
 
-CASES: list[Case] = [*FUSED, *QUANTIZED]
+LONG = seeded(3, 40, seed=13)
+
+
+def packed(bits: int, *more: Const | None, size: int = 16) -> Case:
+    """A product with weights [5, 40] of a few bits each, in blocks of `size`."""
+    blocks = -(-40 // size)
+    b = Const(bytes_of(5, blocks, size * bits // 8, seed=14))
+    scales = Const(np.abs(seeded(5 * blocks, seed=15)))
+    return microsoft("MatMulNBits", LONG, b, scales, *more, K=40, N=5, bits=bits, block_size=size)
+
+
+PACKED = [
+    packed(4),
+    packed(4, Const(bytes_of(5 * 2, seed=16))),
+    packed(4, Const(seeded(5 * 3, seed=17)), None, Const(seeded(5, seed=18))),
+    packed(8, Const(bytes_of(5 * 3, seed=19))),
+    packed(4, size=32),
+]
+
+CASES: list[Case] = [*FUSED, *QUANTIZED, *PACKED]

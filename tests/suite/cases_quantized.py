@@ -25,7 +25,13 @@ B, W = Const(drawn(7, 3, dtype=np.int8, seed=1)), Const(drawn(4, 3, 3, 2, dtype=
 BIAS = Const(np.array([100, -2000, 3, 40000], np.int32))
 RESULT = (scale(3.7), zero(120))
 
+REAL = np.random.default_rng(3).normal(1, 2, (5, 7)).astype(np.float32)
+
 CASES: list[Case] = [
+    node_case("DynamicQuantizeLinear", REAL, outputs=3),
+    node_case("DynamicQuantizeLinear", np.abs(REAL), outputs=3),
+    node_case("DynamicQuantizeLinear", -np.abs(REAL), outputs=3),
+    node_case("DynamicQuantizeLinear", np.zeros((2, 3), np.float32), outputs=3),
     node_case("MatMulInteger", A, B),
     node_case("MatMulInteger", A, B, zero(5), zero(-2, np.int8)),
     node_case("MatMulInteger", A, B, zero(4), Const(np.array([1, -2, 3], np.int8))),

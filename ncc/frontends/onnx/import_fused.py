@@ -62,18 +62,20 @@ def _activated(ctx: Context, x: Value, parameters: list[float] | tuple[float, ..
 
 @importer("FusedMatMul", domain=MICROSOFT)
 def fused_matmul(ctx: Context) -> Value:
-    """alpha * a @ b, each with its last two axes exchanged on demand."""
-    if ctx.attr("transBatchA", 0) or ctx.attr("transBatchB", 0):
-        raise unsupported("FusedMatMul that exchanges axes of a batch")
-    a = _exchanged(ctx, ctx[0]) if ctx.attr("transA", 0) else ctx[0]
-    b = _exchanged(ctx, ctx[1]) if ctx.attr("transB", 0) else ctx[1]
+    """alpha * a @ b, each with its axes moved on demand."""
+    a, b = (_exchanged(ctx, ctx[index], "AB"[index]) for index in range(2))
     made, alpha = matmul_of_any_rank(ctx, a, b), ctx.attr("alpha", 1.0)
     return made if alpha == 1 else ctx.build(Mul(), made, ctx.const(alpha, made.tensor.dtype))
 
 
-def _exchanged(ctx: Context, x: Value) -> Value:
-    rank = x.tensor.rank
-    return ctx.build(Transpose((*range(rank - 2), rank - 1, rank - 2)), x) if rank > 1 else x
+def _exchanged(ctx: Context, x: Value, name: str) -> Value:
+    """An operand whose rows stand before the batch, or whose last two axes are exchanged."""
+    perm = list(range(x.tensor.rank))
+    if ctx.attr(f"transBatch{name}", 0) and len(perm) > 2:
+        perm = [*perm[1:-1], perm[0], perm[-1]]
+    if ctx.attr(f"trans{name}", 0) and len(perm) > 1:
+        perm[-2:] = reversed(perm[-2:])
+    return ctx.build(Transpose(tuple(perm)), x)
 
 
 @importer("Gelu", "BiasGelu", domain=MICROSOFT)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from ncc.frontends.onnx.axes import axis_of
 from ncc.frontends.onnx.context import Context
+from ncc.frontends.onnx.import_cast import dequantize_linear, quantize_linear
 from ncc.frontends.onnx.import_fused import MICROSOFT
 from ncc.frontends.onnx.import_matmul import matmul_of_any_rank
 from ncc.frontends.onnx.import_pool import average_pool
-from ncc.frontends.onnx.import_quantized import along, centred
+from ncc.frontends.onnx.import_quantized import along, centred, quantized_by_range
 from ncc.frontends.onnx.import_recurrent import lstm
 from ncc.frontends.onnx.registry import find_importer, importer
 from ncc.ir.graph import Value
@@ -27,6 +28,18 @@ from ncc.ir.ops.sigmoid import Sigmoid
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.ops.where import Where
 from ncc.ir.types import DType
+
+
+@importer("QuantizeLinear", domain=MICROSOFT)
+def microsoft_quantize_linear(ctx: Context) -> Value:
+    """As of ai.onnx, which came to take its types later."""
+    return quantize_linear(ctx)
+
+
+@importer("DequantizeLinear", domain=MICROSOFT)
+def microsoft_dequantize_linear(ctx: Context) -> Value:
+    """As of ai.onnx, which came to take its types later."""
+    return dequantize_linear(ctx)
 
 
 @importer("QLinearAdd", domain=MICROSOFT)
@@ -118,10 +131,13 @@ def matmul_integer_to_float(ctx: Context) -> Value:
 
 @importer("DynamicQuantizeMatMul", domain=MICROSOFT)
 def dynamic_quantize_matmul(ctx: Context) -> Value:
-    """Operands a (real), b with its scale and zero point, and a bias; a is not rounded."""
-    b = _real_of(ctx, ctx[1], ctx[2], ctx.operand(3), ctx.type(1).rank - 1)
-    made = matmul_of_any_rank(ctx, ctx[0], b)
-    return made if ctx.operand(4) is None else ctx.build(Add(), made, ctx[4])
+    """Operands a (real), b with its scale and zero point, and a bias."""
+    whole, scale, zero = quantized_by_range(ctx, ctx[0])
+    a = centred(ctx, whole, zero, 0)
+    b = centred(ctx, ctx[1], ctx.operand(3), ctx.type(1).rank - 1)
+    sums = matmul_of_any_rank(ctx, a, b, DType.f32)
+    real = ctx.build(Mul(), sums, ctx.build(Mul(), scale, ctx[2]))
+    return real if ctx.operand(4) is None else ctx.build(Add(), real, ctx[4])
 
 
 @importer("DynamicQuantizeLSTM", domain=MICROSOFT)

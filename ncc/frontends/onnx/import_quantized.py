@@ -11,9 +11,13 @@ from ncc.frontends.onnx.import_conv import conv_op
 from ncc.frontends.onnx.import_matmul import matmul_of_any_rank
 from ncc.frontends.onnx.registry import importer
 from ncc.ir.graph import Value
-from ncc.ir.ops.arithmetic import Add, Div, Mul, Sub
+from ncc.ir.ops.arithmetic import Add, Div, Mul, Neg, Sub
+from ncc.ir.ops.compare import Equal
+from ncc.ir.ops.extremum import Max, Min
 from ncc.ir.ops.quantize import Quantize
+from ncc.ir.ops.reduce import ReduceMax, ReduceMin
 from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.where import Where
 from ncc.ir.types import DType
 
 
@@ -54,6 +58,25 @@ def q_linear_conv(ctx: Context) -> Value:
         whole = ctx.cast(sums, DType.i32)
         sums = ctx.build(Add(), whole, along(ctx, bias, sums.tensor.rank, 1))
     return _requantized(ctx, sums, ctx[1], along(ctx, ctx[4], sums.tensor.rank, 1))
+
+
+@importer("DynamicQuantizeLinear")
+def dynamic_quantize_linear(ctx: Context) -> tuple[Value, Value, Value]:
+    return quantized_by_range(ctx, ctx[0])
+
+
+def quantized_by_range(ctx: Context, x: Value) -> tuple[Value, Value, Value]:
+    """Real numbers as u8, with the scale and the zero point that just hold them and 0."""
+    axes, nothing = tuple(range(x.tensor.rank)), ctx.const(0, DType.f32)
+    low = ctx.build(Min(), ctx.build(ReduceMin(axes, keepdims=False), x), nothing)
+    high = ctx.build(Max(), ctx.build(ReduceMax(axes, keepdims=False), x), nothing)
+    span = ctx.build(Sub(), high, low)
+    step = ctx.build(Div(), span, ctx.const(255, DType.f32))
+    is_flat = ctx.build(Equal(), span, nothing)
+    scale = ctx.build(Where(), is_flat, ctx.const(1, DType.f32), step)
+    quantize = Quantize(DType.u8)
+    point = ctx.build(quantize, ctx.build(Neg(), low), scale, ctx.const(0, DType.u8))
+    return ctx.build(quantize, x, scale, point), scale, point
 
 
 def _requantized(ctx: Context, sums: Value, a_scale: Value, b_scale: Value) -> Value:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ncc.frontends.onnx.axes import axis_of
 from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.registry import importer
 from ncc.ir.graph import Value
-from ncc.ir.indexing import counting
+from ncc.ir.indexing import counting, part
 from ncc.ir.op import require, unsupported
 from ncc.ir.ops.arithmetic import Add, Mul
 from ncc.ir.ops.dft import Dft
@@ -33,15 +35,33 @@ def _dft(ctx: Context, axis: int) -> Value:
     x, rank = ctx[0], ctx.type(0).rank
     axis, last = axis_of(axis, rank), rank - 1
     require(axis != last, f"the last axis of {x.type} holds the parts of a number", operand=0)
-    if ctx.attr("inverse", 0) and ctx.attr("onesided", 0):
-        raise unsupported("an inverse DFT of one half of the bins")
-    given = ctx.operand(1)
-    length = x.tensor.dims[axis] if given is None else ctx.need_constant(1, "the length").item()
     order = [index for index in range(last) if index != axis] + [axis, last]
-    op = Dft(int(length), bool(ctx.attr("onesided", 0)), bool(ctx.attr("inverse", 0)))
-    made = ctx.build(op, ctx.build(Transpose(tuple(order)), x))
+    made = _transform(ctx, ctx.build(Transpose(tuple(order)), x))
     back = tuple(order.index(index) for index in range(rank))
     return ctx.build(Transpose(back), made)
+
+
+def _transform(ctx: Context, x: Value) -> Value:
+    """The transform of x [..., n, parts] along n."""
+    n = x.tensor.dims[-2]
+    onesided, inverse = bool(ctx.attr("onesided", 0)), bool(ctx.attr("inverse", 0))
+    whole = 2 * (n - 1) if onesided and inverse else n
+    length = whole if ctx.operand(1) is None else int(ctx.need_constant(1, "the length").item())
+    if onesided and inverse:
+        return _real_of_half(ctx, x, length)
+    return ctx.build(Dft(length, onesided, inverse), x)
+
+
+def _real_of_half(ctx: Context, x: Value, length: int) -> Value:
+    """The real numbers [..., length, 1] whose first bins are x: bins that have a mirror image
+    count twice, then the real parts are those of an inverse transform of x alone.
+    """
+    last = x.tensor.rank - 1
+    half = part(ctx.build, x, last - 1, 0, min(x.tensor.dims[-2], length // 2 + 1))
+    bins = np.arange(half.tensor.dims[-2])
+    count = np.where((bins == 0) | (2 * bins == length), 1, 2)[:, None]
+    twice = ctx.build(Mul(), half, ctx.const(count, x.tensor.dtype))
+    return part(ctx.build, ctx.build(Dft(length, inverse=True), twice), last, 0, 1)
 
 
 @importer("STFT")
