@@ -26,6 +26,8 @@ CONV = [
     node_case("Conv", X2, GROUPED, group=2, strides=[2, 2], name="Conv in two groups"),
     node_case("Conv", X3, W3, strides=[2, 1, 2], pads=[1, 0, 1, 0, 1, 1]),
     node_case("Conv", X2, seeded(4, 6, 1, 1), name="Conv with filters from an input"),
+    node_case("Conv", X2, seeded(4, 3, 3, 2), group=2, name="Conv of groups with such filters"),
+    node_case("Conv", X2, seeded(6, 1, 3, 3), group=6, name="Conv of channels with such filters"),
     node_case("Conv", X2.astype(np.float16), Const(W2.array.astype(np.float16))),
 ]
 
@@ -45,6 +47,7 @@ TRANSPOSED = [
     node_case("ConvTranspose", T2, V2, strides=[3, 2], output_shape=[11, 10]),
     node_case("ConvTranspose", T2, V2, strides=[2, 2], output_shape=[10, 13]),
     node_case("ConvTranspose", T2, Const(seeded(6, 2, 3, 3)), group=3, strides=[2, 2]),
+    node_case("ConvTranspose", T2, seeded(6, 2, 3, 3), group=3, name="ConvTranspose of inputs"),
     node_case("ConvTranspose", T3, V3, strides=[2, 1, 2], pads=[0, 1, 1, 1, 0, 0]),
     node_case("ConvTranspose", T2, V2, pads=[2, 3, 2, 3], strides=[1, 1]),
 ]

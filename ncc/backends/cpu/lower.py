@@ -325,7 +325,7 @@ class _Lowering:
             packed = packed_weight(right, conv, product, self.target, self.table, nr)
         else:
             packed, fill = packed_at_run_time(
-                self._right(right, conv, node.locs), product, self.target, node.locs, nr
+                self._right(right, conv, node.locs), conv, product, self.target, node.locs, nr
             )
             self.calls.append(fill)
         inputs = list(self._read(node, op, (root,)).values())
@@ -346,7 +346,7 @@ class _Lowering:
 
     def _panels(self, right: Value, product: Product, locs: Locs) -> Packed:
         """A computed right operand of a matmul in panels."""
-        packed, fill = packed_at_run_time(self._view(right), product, self.target, locs)
+        packed, fill = packed_at_run_time(self._view(right), None, product, self.target, locs)
         self.calls.append(fill)
         return packed
 

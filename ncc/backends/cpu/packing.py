@@ -94,12 +94,18 @@ def _packed(
 
 
 def packed_at_run_time(
-    right: View, product: Product, target: Target, locs: Locs, nr: int | None = None
+    right: View,
+    root: Conv | None,
+    product: Product,
+    target: Target,
+    locs: Locs,
+    nr: int | None = None,
 ) -> tuple[Packed, Call]:
     """A right operand [..., K, N] that is computed: a buffer of panels and the call to fill it.
 
-    K is the summed axes of `product` in their order; a run of it may be longer than those of
-    `right`, which then end in zeros.
+    Of a convolution (`root`) it is [groups, K, N], else as a matmul has it. K is the summed axes
+    of `product` in their order; a run of it may be longer than those of `right`, which then end
+    in zeros.
     """
     *batch, _, columns = right.shape
     op = panels_op(product, right.dtype, target, nr)
@@ -107,7 +113,7 @@ def packed_at_run_time(
     size = op.infer(arranged).size
     memory = Memory(Space.arena, size * right.dtype.itemsize)
     flat = View(memory, right.dtype, (size,), (1,))
-    packed = _packed(flat, op, arranged, product, tuple(batch))
+    packed = _packed(flat, op, arranged, product, tuple(batch) if root is None else None)
     held = right.shape[-2] // product.outer
     filling = Filling(right, product.outer, held, op, target.lanes, product.run)
     return packed, _fill(filling, flat, locs)
