@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ncc.ir.graph import Builder, Value
 from ncc.ir.op import Array, Op, op, require
+from ncc.ir.ops.transpose import Transpose
+from ncc.ir.ranking import best
 from ncc.ir.types import UNKNOWN, Dim, DType, TensorType
 
 
@@ -14,8 +17,6 @@ class TopK(Op):
 
     Of equal elements the first comes first.
     """
-
-    host_only = True
 
     axis: int
     k: int
@@ -38,7 +39,18 @@ class TopK(Op):
         return _results(x, self.axis, self.k)
 
     def eval(self, x: Array) -> tuple[Array, Array]:
+        _require_elements(x, self.k, self.axis)
         return select(x, self.k, self.axis, self.largest)
+
+    def decompose(self, build: Builder, x: Value) -> tuple[Value, ...] | None:
+        """Comparisons, where they are few; rows are along the last axis."""
+        if not x.tensor.is_static:
+            return None
+        order = list(range(x.tensor.rank))
+        order[self.axis], order[-1] = order[-1], order[self.axis]
+        swap = Transpose(tuple(order))
+        found = best(build, build(swap, x), self.k, largest=self.largest)
+        return found and tuple(build(swap, value) for value in found)
 
 
 @op("dynamic_topk")
@@ -61,9 +73,14 @@ class DynamicTopK(Op):
 
     def eval(self, x: Array, k: Array) -> tuple[Array, Array]:
         count = int(k.item())
-        size = x.shape[self.axis]
-        require(0 <= count <= size, f"topk of {count} out of {size} elements", operand=1)
+        _require_elements(x, count, self.axis)
         return select(x, count, self.axis, self.largest)
+
+
+def _require_elements(x: Array, k: int, axis: int) -> None:
+    """NccError where an axis has fewer than k elements."""
+    size = x.shape[axis]
+    require(0 <= k <= size, f"topk of {k} out of {size} elements")
 
 
 def _results(x: TensorType, axis: int, size: Dim) -> tuple[TensorType, TensorType]:
@@ -71,12 +88,36 @@ def _results(x: TensorType, axis: int, size: Dim) -> tuple[TensorType, TensorTyp
     return values, values.with_dtype(DType.i64)
 
 
+LONG, FEW = 1024, 1 / 8
+"""Finding so few of the elements of a row so long costs less than sorting all."""
+
+
 def select(x: Array, k: int, axis: int, largest: bool) -> tuple[Array, Array]:
     """The best k elements along an axis and where they were, best first, ties in order."""
-    if largest:
-        backward = np.argsort(np.flip(x, axis), axis, kind="stable")
-        order = x.shape[axis] - 1 - np.flip(backward, axis)
-    else:
-        order = np.argsort(x, axis, kind="stable")
-    best = np.take(order, np.arange(k), axis)
-    return np.take_along_axis(x, best, axis), best.astype(np.int64)
+    rows = np.moveaxis(x, axis, -1)
+    size = rows.shape[-1]
+    few = size >= LONG and 0 < k < FEW * size
+    found = _best_of_few(rows, k, largest) if few else _order(rows, largest)[..., :k]
+    values = np.take_along_axis(rows, found, -1)
+    return np.moveaxis(values, -1, axis), np.moveaxis(found, -1, axis).astype(np.int64)
+
+
+def _order(rows: Array, largest: bool) -> Array:
+    """The places of the elements of each row, best first, ties in order."""
+    if not largest:
+        return np.argsort(rows, -1, kind="stable")
+    backward = np.argsort(np.flip(rows, -1), -1, kind="stable")
+    return np.asarray(rows.shape[-1] - 1 - np.flip(backward, -1))
+
+
+def _best_of_few(rows: Array, k: int, largest: bool) -> Array:
+    """The same for the best k: what is not worse than the k-th is sorted alone."""
+    size = rows.shape[-1]
+    flat = rows.reshape(-1, size)
+    found = np.empty((len(flat), k), np.int64)
+    for row, places in zip(flat, found, strict=True):
+        limit = np.partition(row, size - k if largest else k - 1)[size - k if largest else k - 1]
+        worse = row < limit if largest else row > limit
+        kept = np.flatnonzero(~worse)
+        places[:] = kept[_order(row[kept], largest)[:k]]
+    return found.reshape(*rows.shape[:-1], k)
