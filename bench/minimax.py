@@ -76,6 +76,14 @@ def erfc_root(x: mpf) -> mpf:
     return mpmath.erfc(x) ** (mpf(1) / 4)
 
 
+def normal_root(x: mpf) -> mpf:
+    """The eighth root of the upper tail of the normal distribution."""
+    return (mpmath.erfc(x / mpmath.sqrt(2)) / 2) ** (mpf(1) / 8)
+
+
+NORMAL_ROOT = mpf(1) / 2 ** (mpf(1) / 8)
+
+
 def atanh_tail(z: mpf) -> mpf:
     """atanh(s) = s + s*z/3 + s*z**2*tail with z = s**2."""
     s = mpmath.sqrt(z)
@@ -110,6 +118,13 @@ FITS: dict[str, Fit] = {
     # erf(x) = 1 - P(x)**4 beyond
     "erf far": Fit(erfc_root, lambda x: 4 * erfc_root(x) ** 3, (mpf(1), mpf(4)), {"f32": 8}),
     "erf far wide": Fit(erfc_root, lambda x: 4 * erfc_root(x) ** 3, (mpf(1), mpf(6)), {"f64": 22}),
+    # the upper tail of the normal distribution is (2**(-1/8) + x * P(x))**8; 1/16 counts as small
+    "gelu": Fit(
+        lambda x: (normal_root(x) - NORMAL_ROOT) / x,
+        lambda x: 8 * x * normal_root(x) ** 7 / max(normal_root(x) ** 8, mpf(1) / 16),
+        (mpf(0), mpf(6)),
+        {"f32": 7},
+    ),
     # log2(1 + x) = x * P(x) and 2**x = P(x), for pow of f32
     "log2": Fit(
         lambda x: mpmath.log(1 + x, 2) / x,

@@ -86,6 +86,7 @@ KINDS: dict[str, tuple[str, Sequence[str]]] = {
     ),
     "rows of a table": (f"%x: f32[{TABLE}, 768], %i: i64[128]", ["gather(%x, %i) {axis = 0}"]),
     "sigmoid": ("%x: f32[128, 3072]", ["sigmoid(%x)"]),
+    "mish": ("%x: f32[128, 3072]", ["mish(%x)"]),
     "gelu": ("%x: f32[128, 3072]", ["gelu(%x)"]),
 }
 

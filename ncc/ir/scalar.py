@@ -54,6 +54,14 @@ def _erf(x: Scalar) -> Scalar:
     return out.reshape(flat.shape).astype(flat.dtype)
 
 
+def _gelu(x: Scalar) -> Scalar:
+    """x times the normal distribution function of x; at minus infinity its limit."""
+    x = np.asarray(x)
+    finite = np.maximum(x, np.finfo(x.dtype).min)
+    half, one, scale = x.dtype.type(0.5), x.dtype.type(1), x.dtype.type(math.sqrt(0.5))
+    return finite * half * (one + _erf(finite * scale))
+
+
 def _truncate(function: Callable[..., Scalar]) -> Callable[..., Scalar]:
     """Integer division of numpy floors; ours truncates toward zero and defines x / 0 as 0."""
 
@@ -114,6 +122,7 @@ FUNCTIONS: dict[str, Callable[..., Scalar]] = {
     "decay": _decay,
     "pow": np.power,
     "erf": _erf,
+    "gelu": _gelu,
     "sin": np.sin,
     "cos": np.cos,
     "tan": np.tan,

@@ -41,7 +41,7 @@ class Softplus(Elementwise):
     """log(1 + exp(x)), finite wherever x is."""
 
     def scalar(self, m: Math, x: Scalar) -> Scalar:
-        return m.max(x, 0.0) + m.log1p(m.exp(-m.abs(x)))
+        return m.max(x, 0.0) + m.log1p(m.decay(-m.abs(x)))
 
 
 @op("softsign", onnx="Softsign")

@@ -9,6 +9,7 @@ from ncc.ir.op import Elementwise, Op, op
 from ncc.ir.ops.arithmetic import Add, Mul
 from ncc.ir.ops.exponential import Erf
 from ncc.ir.ops.hyperbolic import Tanh
+from ncc.ir.ops.sigmoid import logistic
 from ncc.ir.polynomial import Polynomial, polynomial
 from ncc.ir.rewrite import P, Skip, V, canonical
 from ncc.ir.scalar import Math, Scalar
@@ -26,14 +27,17 @@ class Approximation(Enum):
 
 @op("gelu", onnx="Gelu")
 class Gelu(Elementwise):
-    """x times the normal distribution function of x; arXiv:1606.08415 with its approximation."""
+    """x times the normal distribution function of x; arXiv:1606.08415 with its approximation.
+
+    The latter is x * 0.5 * (1 + tanh(y)), which is x * sigmoid(2 * y).
+    """
 
     approximate: Approximation = Approximation.none
 
     def scalar(self, m: Math, x: Scalar) -> Scalar:
         if self.approximate is Approximation.none:
-            return x * 0.5 * (1.0 + m.erf(x * math.sqrt(0.5)))
-        return x * 0.5 * (1.0 + m.tanh(x * (x * x * (SCALE * CUBIC) + SCALE)))
+            return m.gelu(x)
+        return x * logistic(m, x * (x * x * (2 * SCALE * CUBIC) + 2 * SCALE))
 
 
 ARGUMENTS: dict[type[Op], tuple[Approximation, Polynomial]] = {

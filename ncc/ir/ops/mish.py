@@ -18,7 +18,7 @@ class Mish(Elementwise):
     """
 
     def scalar(self, m: Math, x: Scalar) -> Scalar:
-        e = m.exp(m.min(x, 20.0))
+        e = m.decay(m.min(x, 20.0))
         numerator = e * (e + 2.0)
         return x * (numerator / (numerator + 2.0))
 

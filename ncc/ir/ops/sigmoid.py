@@ -7,12 +7,18 @@ from ncc.ir.rewrite import P, V, canonical
 from ncc.ir.scalar import Math, Scalar
 
 
+def logistic(m: Math, x: Scalar) -> Scalar:
+    """1 / (1 + exp(-x)), as e / (1 + e): from 40 on it is 1 in every float type."""
+    e = m.decay(m.min(x, 40.0))
+    return e / (e + 1.0)
+
+
 @op("sigmoid", onnx="Sigmoid")
 class Sigmoid(Elementwise):
     """1 / (1 + exp(-x))."""
 
     def scalar(self, m: Math, x: Scalar) -> Scalar:
-        return 1.0 / (1.0 + m.exp(-x))
+        return logistic(m, x)
 
 
 @op("silu")
@@ -20,7 +26,7 @@ class Silu(Elementwise):
     """x * sigmoid(x)."""
 
     def scalar(self, m: Math, x: Scalar) -> Scalar:
-        return x / (1.0 + m.exp(-x))
+        return x * logistic(m, x)
 
 
 @op("hard_sigmoid", onnx="HardSigmoid")

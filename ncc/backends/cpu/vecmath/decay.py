@@ -1,6 +1,6 @@
-"""exp of what is not above 0, for the terms of a softmax: no overflow, and nothing subnormal.
+"""exp for the terms of a softmax and for activations: no overflow, and nothing subnormal.
 
-Where most of the time of a softmax goes. One power of two scales every result that is a normal
+Where most of the time of these goes. One power of two scales every result that is a normal
 number, the others are 0: a core takes a hundred times as long for a product that underflows.
 """
 
@@ -17,7 +17,7 @@ LEAST = {F32: F32.number(-87.33654475), F64: -708.3964185322641}
 
 
 def decay(m: Math, form: Format, x: Scalar) -> Scalar:
-    """e**x for x <= 0, and 0 where that is less than the least normal number; x is not above."""
+    """e**x for x <= 64, and 0 where that is less than the least normal number; x is not above."""
     c = NUMBERS[form]
     biased = m.fma(x, c.log2e, form.magic + form.bias)
     k = biased - (form.magic + form.bias)
