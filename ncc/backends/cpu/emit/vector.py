@@ -17,7 +17,7 @@ from ncc.backends.cpu.emit.arithmetic import primitive
 from ncc.backends.cpu.emit.code import Value, integer, vector_literal
 from ncc.backends.cpu.emit.environment import Lanes, Slot
 from ncc.backends.cpu.emit.types import constant, element
-from ncc.backends.cpu.loops import For, Local, Var
+from ncc.backends.cpu.loops import Assign, For, Local, Var
 from ncc.ir.types import DType
 
 if TYPE_CHECKING:
@@ -25,21 +25,44 @@ if TYPE_CHECKING:
 
 ACCUMULATORS = 4
 """Enough to hide the latency of an addition behind others."""
+WIDE = 4
+"""Vectors that walk down columns together."""
 
 
 def emit_vector_loop(fn: FunctionEmitter, stmt: For) -> None:
     """Emit `stmt`, of more than one iteration, in the lanes of the target or fewer."""
     width = min(fn.target.lanes, _lanes_for(stmt.extent))
+    done = _emit_wide(fn, stmt, WIDE * width) if _combines_down(stmt) else 0
     chunks, rest = divmod(stmt.extent, width)
     wanted = -(-ACCUMULATORS // max(len(stmt.reduce), 1))
     copies = wanted if stmt.reduce and chunks >= 2 * wanted else 1
     reductions = [Reduction(fn, local, how, width, copies) for local, how in stmt.reduce]
     emit = _Chunks(fn, stmt, width, reductions)
-    emit.whole(0, chunks // copies, copies)
+    emit.whole(done // width, chunks // copies - done // width, copies)
     emit.whole(chunks // copies * copies, chunks % copies, 1)
     emit.rest(chunks * width, rest)
     for reduction in reductions:
         reduction.finish()
+
+
+def _combines_down(stmt: For) -> bool:
+    """Whether each lane runs a loop that does nothing but to combine numbers."""
+    loops = [inner for inner in stmt.body if isinstance(inner, For)]
+    return (
+        not stmt.reduce
+        and bool(loops)
+        and all(isinstance(inner, Assign) for loop in loops for inner in loop.body)
+    )
+
+
+def _emit_wide(fn: FunctionEmitter, stmt: For, width: int) -> int:
+    """As many iterations as fit in chunks of several vectors, which do not wait for each other.
+
+    What neighbours read lies together: columns that are summed are walked down in whole lines.
+    """
+    turns = stmt.extent // width
+    _Chunks(fn, stmt, width, ()).whole(0, turns, 1)
+    return turns * width
 
 
 def _lanes_for(count: int) -> int:
