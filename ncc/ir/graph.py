@@ -72,6 +72,14 @@ class Node:
         assert len(self.results) == 1, f"{self.op.name} has {len(self.results)} results"
         return self.results[0]
 
+    @property
+    def flops(self) -> int:
+        """Arithmetic operations of one execution on tensors."""
+        operands, results = (
+            tuple(value.tensor for value in values) for values in (self.operands, self.results)
+        )
+        return self.op.flops(operands, results)
+
     def __repr__(self) -> str:
         return f"<{self.op.name} of {list(self.operands)}>"
 

@@ -97,4 +97,46 @@ SEQUENCES = [
     ),
 ]
 
-CASES: list[Case] = [*GATHERS, *SCATTERS, *SEQUENCES]
+
+def drawn(size: int, *shape: int) -> Array:
+    """Indices of an axis of `size`, from either end, many of them equal."""
+    return np.random.default_rng(size).integers(-size, size, shape)
+
+
+PAIRS = np.stack([drawn(6, 4, 9), drawn(5, 4, 9)], -1)
+JOINS = ("add", "mul", "max", "min")
+UPDATES = [
+    *(
+        node_case(
+            "ScatterND", seeded(7, 48), drawn(7, 30, 1), seeded(30, 48), opset=18, reduction=how
+        )
+        for how in JOINS
+    ),
+    *(
+        node_case(
+            "ScatterElements",
+            seeded(7, 37),
+            drawn(7, 30, 37),
+            seeded(30, 37),
+            opset=18,
+            reduction=how,
+        )
+        for how in JOINS
+    ),
+    node_case("ScatterND", seeded(6, 5, 130), PAIRS, seeded(4, 9, 130), opset=18, reduction="add"),
+    node_case("ScatterND", seeded(40), drawn(40, 90, 1), seeded(90), opset=18, reduction="add"),
+    node_case(
+        "ScatterElements",
+        seeded(3, 50),
+        drawn(50, 3, 80),
+        seeded(3, 80),
+        axis=1,
+        opset=18,
+        reduction="add",
+    ),
+    node_case(
+        "ScatterND", BYTES.reshape(10, 3), np.arange(9)[::-1, None], BYTES.reshape(10, 3)[1:]
+    ),
+]
+
+CASES: list[Case] = [*GATHERS, *SCATTERS, *UPDATES, *SEQUENCES]

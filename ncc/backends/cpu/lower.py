@@ -10,13 +10,7 @@ from ncc.backends.cpu.attention import AttentionKernel, Shapes
 from ncc.backends.cpu.borders import fill_border, prepare_border
 from ncc.backends.cpu.builder import Call
 from ncc.backends.cpu.depthwise import is_depthwise
-from ncc.backends.cpu.layout import (
-    Layout,
-    outer_operand,
-    own_inputs,
-    root_of,
-    view_of,
-)
+from ncc.backends.cpu.layout import Layout, outer_operand, own_inputs, root_of, view_of
 from ncc.backends.cpu.nest import is_nest, nest
 from ncc.backends.cpu.orders import channels_last, order_to_reshape
 from ncc.backends.cpu.packing import Widths, by_cost, packed_at_run_time, packed_weight
@@ -31,6 +25,7 @@ from ncc.backends.cpu.products import (
 )
 from ncc.backends.cpu.refine import may_refine, refined, refined_body
 from ncc.backends.cpu.repeats import Repeats
+from ncc.backends.cpu.scattering import scatter
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides, io_view, same_elements
 from ncc.backends.cpu.weights import WeightTable
@@ -41,6 +36,7 @@ from ncc.ir.ops.concat import Concat
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.fused import Fused
 from ncc.ir.ops.pad import Pad
+from ncc.ir.ops.scatter import ScatterElements, ScatterND
 from ncc.ir.types import TensorType
 from ncc.passes.attention import Attention, attention_of
 from ncc.passes.fuse import constant_values
@@ -89,6 +85,8 @@ class _Lowering:
             self._concat(node)
         elif isinstance(node.op, Pad):
             self._pad(node, node.op)
+        elif isinstance(node.op, ScatterElements | ScatterND):
+            self._scatter(node, node.op)
         elif not isinstance(node.op, Fused):
             self._alias(node)
         elif any(value.tensor.size for value in node.results):
@@ -227,6 +225,14 @@ class _Lowering:
         dims = node.operands[0].tensor.dims
         self._put(node.operands[0], whole.sliced(op.low, dims, [1] * len(dims)), node)
 
+    def _scatter(self, node: Node, op: ScatterElements | ScatterND) -> None:
+        x, *others = node.operands
+        into = self._storage(node.result)
+        self._put(x, into, node)
+        indices, updates = map(self._view, others)
+        if updates.size and into.size:
+            self.calls.append(scatter(op, into, indices, updates).call(node.locs))
+
     def _put(self, value: Value, into: View, node: Node) -> None:
         """Copy an operand into its place, unless it was computed there."""
         if not same_elements(self._view(value), into):
@@ -239,7 +245,7 @@ class _Lowering:
                 return
             inputs = [self._nest_input(node, value, root) for value in node.operands]
             outputs = [self._storage(value) for value in node.results]
-            self._nest(op.body, inputs, outputs, node.locs, _flops(node), self._zeros(node))
+            self._nest(op.body, inputs, outputs, node.locs, node.flops, self._zeros(node))
         elif attention := attention_of(op.body):
             self._attention(node, op, attention)
         else:
@@ -262,7 +268,7 @@ class _Lowering:
             return False
         body, count = refined_body(op.body, dims), len(node.operands)
         inputs, outputs, zeros = found[:count], found[count:], self._zeros(node)
-        self._nest(body, inputs, outputs, node.locs, _flops(node), zeros)
+        self._nest(body, inputs, outputs, node.locs, node.flops, zeros)
         return True
 
     def _nest_input(self, node: Node, value: Value, root: Node | None) -> View:
@@ -306,7 +312,7 @@ class _Lowering:
         inputs = {value: view for value, view in read.items() if view is not None}
         outputs = [self._storage(value) for value in node.results]
         kernel = AttentionKernel(op.body, attention, shapes, packed, inputs, outputs, self.target)
-        self.calls.append(replace(kernel.call(), locs=node.locs, flops=_flops(node)))
+        self.calls.append(replace(kernel.call(), locs=node.locs, flops=node.flops))
 
     def _read(self, node: Node, op: Fused, products: Sequence[Node]) -> dict[Value, View | None]:
         """Where the inputs of a body lie; None for those that only `products` read."""
@@ -340,7 +346,7 @@ class _Lowering:
                 outputs,
                 self.target,
                 node.locs,
-                _flops(node),
+                node.flops,
             )
         )
 
@@ -390,10 +396,3 @@ class _Lowering:
 def _nothing(value: Value) -> tuple[tuple[int, ...], tuple[int, ...]]:
     none = (0,) * value.tensor.rank
     return none, none
-
-
-def _flops(node: Node) -> int:
-    return node.op.flops(
-        tuple(value.tensor for value in node.operands),
-        tuple(value.tensor for value in node.results),
-    )

@@ -16,13 +16,14 @@ from ncc.ir.ops.max_pool import MaxPool
 from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reduce import Reduce, ReduceMean
 from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.scatter import ScatterElements, ScatterND
 from ncc.ir.ops.slice import Slice
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.types import DType, TensorType
 from ncc.passes.fuse import Pattern
 
 VIEWS: tuple[type[Op], ...] = (Transpose, Reshape, Slice, BroadcastTo)
-PLACEMENTS: tuple[type[Op], ...] = (Concat, Pad)
+PLACEMENTS: tuple[type[Op], ...] = (Concat, Pad, ScatterElements, ScatterND)
 
 ELEMENTS = {
     DType.f64,
@@ -74,6 +75,9 @@ def refusal(node: Node) -> str | None:
         return f"no kernel for {node.op.name}"
     if found is Pattern.contraction:
         return _product_refusal(node)
+    if isinstance(node.op, ScatterElements | ScatterND):
+        x, indices, _ = (value.tensor for value in node.operands)
+        return "a few updates are choices" if node.op.makes_few(x, indices) else None
     return None
 
 

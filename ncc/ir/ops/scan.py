@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ncc.ir.graph import Builder, Graph, Node, Value
+from ncc.ir.graph import Builder, Graph, Value
 from ncc.ir.indexing import part
 from ncc.ir.interpret import interpret
 from ncc.ir.op import Array, Op, op, require
@@ -81,7 +81,7 @@ class Scan(Op):
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         steps = self._steps(operands)
-        return steps * sum(map(_flops, self.body.nodes)) if isinstance(steps, int) else 0
+        return steps * sum(node.flops for node in self.body.nodes) if isinstance(steps, int) else 0
 
     def _run(
         self,
@@ -126,8 +126,3 @@ def _slice_of(build: Builder, x: Value, index: int) -> Value:
 
 def _with_axis(build: Builder, x: Value) -> Value:
     return build(Reshape((1, *x.tensor.shape)), x)
-
-
-def _flops(node: Node) -> int:
-    operands = tuple(value.tensor for value in node.operands)
-    return node.op.flops(operands, tuple(value.tensor for value in node.results))

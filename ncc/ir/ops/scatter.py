@@ -45,7 +45,7 @@ _JOIN: dict[Reduction, np.ufunc] = {
 
 
 FEW = 8
-"""Updates that are compared with every place of a tensor; more are made one by one, on the host."""
+"""Updates that are compared with every place of a tensor; more are made one by one."""
 
 
 @op("scatter_elements")
@@ -69,6 +69,14 @@ class ScatterElements(Op):
         _require_updates(updates, x.with_shape(indices.shape))
         return x
 
+    def makes_few(self, x: TensorType, indices: TensorType) -> bool:
+        """Whether few updates are made of each element, and all but `axis` is whole."""
+        if not x.is_static or not indices.is_static:
+            return False
+        whole, slots = list(x.dims), indices.dims[self.axis]
+        whole[self.axis] = slots
+        return list(indices.dims) == whole and slots <= FEW
+
     def coordinates(self, indices: Array) -> tuple[Array, ...]:
         """Where each update goes: its place along each axis of x."""
         places: list[Array] = list(np.indices(indices.shape))
@@ -81,14 +89,9 @@ class ScatterElements(Op):
 
     def decompose(self, build: Builder, x: Value, indices: Value, updates: Value) -> Value | None:
         """A choice for each of a few updates, where all other axes are whole."""
-        types = x.tensor, indices.tensor
-        if not all(type.is_static for type in types):
+        if not self.makes_few(x.tensor, indices.tensor):
             return None
-        whole, slots = list(x.tensor.dims), indices.tensor.dims[self.axis]
-        whole[self.axis] = slots
-        if list(indices.tensor.dims) != whole or slots > FEW:
-            return None
-        for slot in range(slots):
+        for slot in range(indices.tensor.dims[self.axis]):
             place, update = (part(build, value, self.axis, slot, 1) for value in (indices, updates))
             here = _is_place(build, x, self.axis, place)
             x = build(Where(), here, _joined(build, self.reduction, x, update), x)
@@ -118,6 +121,13 @@ class ScatterND(Op):
         _require_updates(updates, x.with_shape((*indices.shape[:-1], *x.shape[depth:])))
         return x
 
+    def makes_few(self, x: TensorType, indices: TensorType) -> bool:
+        """Whether there are few updates, of a part of x each."""
+        if not x.is_static or not indices.is_static:
+            return False
+        *outer, depth = indices.dims
+        return depth > 0 and math.prod(outer) <= FEW
+
     def coordinates(self, indices: Array) -> tuple[Array, ...]:
         """Where each update goes: its place along each of the first axes of x."""
         return tuple(np.moveaxis(indices, -1, 0))
@@ -130,12 +140,10 @@ class ScatterND(Op):
 
     def decompose(self, build: Builder, x: Value, indices: Value, updates: Value) -> Value | None:
         """A choice for each of a few updates."""
-        if not x.tensor.is_static or not indices.tensor.is_static:
+        if not self.makes_few(x.tensor, indices.tensor):
             return None
         *outer, depth = indices.tensor.dims
         count, rest = math.prod(outer), x.tensor.dims[depth:]
-        if count > FEW or not depth:
-            return None
         rows = build(Reshape((count, depth)), indices)
         parts = build(Reshape((count, *(1,) * depth, *rest)), updates)
         for row in range(count):
