@@ -32,6 +32,7 @@ from ncc.passes.fold import fold
 from ncc.passes.fold_scale import fold_scale
 from ncc.passes.fuse import constant_values
 from ncc.passes.integer_products import integer_products
+from ncc.passes.lift_scale import lift_scale
 from ncc.passes.narrow_storage import narrow_storage
 from ncc.passes.order import order
 from ncc.passes.place import place
@@ -49,7 +50,7 @@ Progress = Callable[[str], None]
 def simplify(graph: Graph, options: Options, target: Target) -> Graph:
     """The same numbers from fewer nodes."""
     graph = integer_products(cse(fold(canonicalize(graph))))
-    return dce(cse(canonicalize(fold_scale(graph))))
+    return dce(cse(canonicalize(fold_scale(lift_scale(graph)))))
 
 
 def precision(graph: Graph, options: Options, target: Target) -> Graph:

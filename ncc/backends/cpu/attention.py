@@ -44,6 +44,11 @@ ROOM = 320 * 1024
 """Bytes of scores and weights of a block: they stay in the second-level cache beside panels."""
 LEAST_BLOCK = 8
 """Fewest rows of several blocks, for which it pays to read all panels."""
+FAR = 1024
+"""Bytes from one query to the next from which they share few sets of the first-level cache.
+
+A tile of matrix registers reads each row of a block once; a copy of them cost more than it saved.
+"""
 VECTOR = 32
 """Divides the length of a row in scratch, an odd number of times: caches hold rows of such."""
 
@@ -159,10 +164,13 @@ class AttentionKernel:
         ]
         self.scores = self._scratch(attention.cut.tensor.dtype, shapes.keys)
         self.weights = self._scratch(attention.weights.tensor.dtype, shapes.run)
+        self.given = self.queries = queries
+        if _lie_far(shapes.queries, target):
+            self.queries = self._scratch(shapes.queries.dtype, shapes.scores.run)
         rooms = (self.scores, self.weights)
         self.rows = RowWriter(attention, body, self.key, before, rooms, self.build)
         self.first = _Factors(
-            attention.scores, shapes.scores, queries, keys, packed[0].pack, self.key, before
+            attention.scores, shapes.scores, self.queries, keys, packed[0].pack, self.key, before
         )
         self.second = _Factors(
             attention.context,
@@ -228,6 +236,8 @@ class AttentionKernel:
             first = Local(self.names("t"), start.dtype)
             last = const(self.shapes.rows - self.shapes.block)
             scope.stmts.append(Let(first, apply("min", start, last)))
+        if self.queries is not self.given:
+            scope.stmts.append(self._gather_queries(scope, first))
         scope.stmts.append(self._contract(self.first, scope, first, self._store_scores))
         scope.stmts += self._no_keys()
         scope.stmts.append(self._rows(scope, first))
@@ -241,6 +251,14 @@ class AttentionKernel:
         scope.stmts.append(self._contract(self.second, scope, first, store))
         count = math.prod(self.shapes.batch) * blocks
         return For(position, count, tuple(scope.stmts), Kind.parallel)
+
+    def _gather_queries(self, scope: Scope, first: Expr) -> Stmt:
+        """The queries of a block side by side."""
+        row, place = self.names.var(), self.names.var()
+        found = self.given.load({**scope.at, self.row: first + row}, place)
+        stored = self.queries.store({self.local: row, self.key: place}, found)
+        copy = For(place, self.shapes.scores.run, (stored,), Kind.vector)
+        return For(row, self.shapes.block, (copy,))
 
     def _store_scores(self, evaluator: Evaluator, scope: Scope) -> None:
         found = evaluator.value(self.attention.cut, scope)
@@ -301,3 +319,10 @@ class AttentionKernel:
             body=tuple(inner.stmts),
             tile=tile.shape,
         )
+
+
+def _lie_far(queries: View, target: Target) -> bool:
+    """Whether rows of a tile of vectors would drive each other out of the first-level cache."""
+    if target.has_matrix_registers and product_width(queries.dtype, target) > 1:
+        return False
+    return queries.shape[-2] > 1 and queries.strides[-2] * queries.dtype.itemsize >= FAR

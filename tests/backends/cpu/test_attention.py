@@ -139,6 +139,16 @@ CASES = {
         ),
         EXACT,
     ),
+    "queries far from each other": (
+        attention(
+            "%x: f32[19, 300], %k: f32[2, 16, 23], %v: f32[2, 23, 8]",
+            "%0 = slice(%x) {starts = [0, 7], sizes = [19, 32], steps = [1, 1]}",
+            "%1 = reshape(%0) {shape = [19, 2, 16]}",
+            "%q = transpose(%1) {perm = [1, 0, 2]}",
+            PLAIN,
+        ),
+        EXACT,
+    ),
     "what follows is in the kernel": (
         attention(
             operands("3", 20, 20, 8, 20, F32) + ", %b: f32[20], %r: f32[3, 20, 20]",
