@@ -113,7 +113,11 @@ def assign_orders(
             model = models.get(source) or dense_model(source)
             seen = view_of(node, model)
             if seen is None:
-                layout.copies[node] = order_to_reshape(model, node.result.tensor.dims)
+                layout.copies[node] = (
+                    tuple(range(source.tensor.rank))
+                    if node.result in outputs
+                    else order_to_reshape(model, node.result.tensor.dims)
+                )
                 seen = view_of(node, dense_model(source, layout.copies[node]))
                 assert seen is not None
             models[node.result] = seen

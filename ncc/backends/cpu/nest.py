@@ -41,6 +41,7 @@ from ncc.backends.cpu.schedule import (
 from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions
 from ncc.backends.cpu.sweep import reduction, sweep
 from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.tiles import LINE
 from ncc.backends.cpu.views import View
 from ncc.backends.cpu.window_nest import window_nest, window_of
 from ncc.diagnostics import Locs
@@ -173,6 +174,7 @@ class _Nest:
             outer[outer.index(self.tile.loop)] = self.tile.turns
         if vector in outer:
             outer.remove(vector)
+            outer.sort(key=self._stays_in_lines)
         elif vector is not None:
             rows.remove(vector)
             rows.append(vector)
@@ -198,6 +200,12 @@ class _Nest:
                 self.tile = Tile(outer[-1], width)
                 return [*outer[:-1], self.tile.turns]
         return outer
+
+    def _stays_in_lines(self, loop: Loop) -> bool:
+        """Whether a loop around the lanes touches lines of memory again: it is best inside."""
+        operands = self._operands()
+        sizes = (abs(o.stride(loop)) * o.buffer.dtype.itemsize for o in operands)
+        return self.tile is None and any(0 < size < LINE for size in sizes)
 
     def _entered(self, at: Mapping[Loop, Expr]) -> Mapping[Loop, Expr]:
         return at if self.tile is None else self.tile.entered(at)
