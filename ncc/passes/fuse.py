@@ -63,6 +63,7 @@ class _Group:
         self.nodes = [node]
         self.pattern = pattern
         self.roots = [node] if pattern in ROOTS else []
+        self.lookups = pattern is Pattern.indexed
         self.first = self.last = position
         reduces = pattern is Pattern.reduction
         self.axes = _axes(node) if reduces else None
@@ -96,12 +97,17 @@ class _Group:
     def takes_in(self, other: _Group) -> bool:
         """Whether `other` can be merged into this group."""
         return (
-            not self.roots
-            and not other.roots
+            self._leaves_roots_to(other)
+            and other._leaves_roots_to(self)
             and self.domain == other.domain
             and (self.axes is None or other.axes is None or self.axes == other.axes)
             and len(self.nodes) + len(other.nodes) <= MAX_NODES
         )
+
+    def _leaves_roots_to(self, other: _Group) -> bool:
+        """Whether the roots are lookups, in nothing that `other` computes."""
+        looked_up = {value.node for root in self.roots for value in root.operands}
+        return (not self.roots or self.lookups) and looked_up.isdisjoint(other.nodes)
 
     def add(self, node: Node, pattern: Pattern, position: int) -> None:
         self.nodes.append(node)
@@ -112,6 +118,8 @@ class _Group:
 
     def merge(self, other: _Group) -> None:
         self.nodes += other.nodes
+        self.roots += other.roots
+        self.lookups = self.lookups or other.lookups
         self.first = min(self.first, other.first)
         self.last = max(self.last, other.last)
         self.axes = self.axes or other.axes
@@ -204,7 +212,7 @@ class _Grouping:
 
     def _inside(self, value: Value, source: _Group, target: _Group) -> bool:
         group = self.of.get(value.node) if value.node else None
-        return group is target or (group is source and source is target)
+        return group is source or group is target
 
 
 def constant_values(graph: Graph) -> set[Value]:

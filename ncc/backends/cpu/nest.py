@@ -183,9 +183,11 @@ class _Nest:
 
     def _vector_loop(self) -> Loop | None:
         """The loop for the lanes; where inputs and outputs lie across each other, with a tile."""
-        if not self.reduces and not self.tables:
-            inputs = list(self.inputs.values())
-            if pair := crossing(self.loops, inputs, self.outputs, self.lanes):
+        if not self.reduces:
+            tables = [table for table, _ in self.tables.values()]
+            inputs = [*self.inputs.values(), *tables]
+            picked = [indices for _, indices in self.tables.values()]
+            if pair := crossing(self.loops, inputs, self.outputs, self.lanes, picked):
                 vector, self.tile = pair
                 return vector
         return vector_loop(self.loops, self._operands(), self.lanes)

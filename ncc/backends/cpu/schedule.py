@@ -54,18 +54,23 @@ class Tile:
 
 
 def crossing(
-    loops: Sequence[Loop], inputs: Sequence[Operand], outputs: Sequence[Operand], lanes: int
+    loops: Sequence[Loop],
+    inputs: Sequence[Operand],
+    outputs: Sequence[Operand],
+    lanes: int,
+    indices: Sequence[Operand] = (),
 ) -> tuple[Loop, Tile] | None:
     """A loop that inputs lie along, for the lanes, and a tile that outputs lie along.
 
-    An input lies along a loop whose neighbours are next to each other, or few elements apart.
+    An input lies along a loop whose neighbours are next to each other, or few elements apart;
+    none does along a loop where `indices` say which element is next.
     """
 
     def paces(operands: Sequence[Operand], loop: Loop) -> set[int]:
         return {operand.stride(loop) for operand in operands} - {0}
 
     def lies_across(loop: Loop, tile: Loop) -> bool:
-        if loop is tile or loop.extent < MIN_ACROSS:
+        if loop is tile or loop.extent < MIN_ACROSS or paces(indices, loop):
             return False
         along = paces(inputs, loop)
         return bool(along) and min(along) > 0 and max(along) <= MAX_NEAR

@@ -94,7 +94,12 @@ class Resize(Op):
         return build(Cast(dtype), made)
 
     def axes(self, before: tuple[int, ...]) -> dict[int, Samples]:
-        """The axes that change, and what their elements are made of."""
+        """The axes that change, and what their elements are made of, in the order of sampling.
+
+        What shrinks goes first and what grows last, so that little lies in between; of two axes
+        that grow alike the inner one goes first: its elements are picked one by one, whole rows
+        are not.
+        """
         crop = self.coordinates is Coordinates.CROP
         filter = Filter(self.mode, self.rounding, self.cubic, self.exclude_outside, self.antialias)
         found = {}
@@ -103,7 +108,9 @@ class Resize(Op):
             if size != before[axis] or scale != 1 or part != (0.0, 1.0):
                 at = places(self.coordinates, before[axis], size, scale, part)
                 found[axis] = samples(filter, at, before[axis], scale)
-        return found
+        growth = [size / old for size, old in zip(self.sizes, before, strict=True)]
+        order = sorted(found, key=lambda axis: (growth[axis], -axis if growth[axis] > 1 else axis))
+        return {axis: found[axis] for axis in order}
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         taps = [len(sampled.indices) for sampled in self.axes(operands[0].dims).values()]

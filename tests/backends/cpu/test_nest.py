@@ -43,6 +43,12 @@ CROSSING = {
     "with an operand for each row": graph(
         "%x: f32[40, 24], %y: f32[24]", "add(%x, %y)", "transpose(%0) {perm = [1, 0]}"
     ),
+    "rows looked up": graph(
+        "%x: f32[9, 21], %i: i64[37]", "gather(%x, %i) {axis = 0}", "transpose(%0) {perm = [1, 0]}"
+    ),
+    "columns looked up": graph(
+        "%x: f32[21, 9], %i: i64[37]", "gather(%x, %i) {axis = 1}", "transpose(%0) {perm = [1, 0]}"
+    ),
 }
 
 
