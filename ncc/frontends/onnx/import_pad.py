@@ -12,8 +12,9 @@ from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.registry import importer
 from ncc.ir.fold import constant_array
 from ncc.ir.graph import Value
-from ncc.ir.op import require
+from ncc.ir.op import Array, require
 from ncc.ir.ops.broadcast_to import BroadcastTo
+from ncc.ir.ops.concat import Concat
 from ncc.ir.ops.dynamic_slice import DynamicPad, PadMode
 from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.pad import Pad
@@ -66,8 +67,17 @@ def _padded(ctx: Context, low: Amounts, high: Amounts, value: Value) -> Value:
         if low[axis] or high[axis]:
             require(size, f"{x.type} has nothing to repeat along axis {axis}", operand=0)
             taken = np.pad(np.arange(size), (low[axis], high[axis]), mode.value)
-            x = ctx.build(Gather(axis), x, ctx.const(taken, DType.i32))
+            x = _between(ctx, x, axis, taken[: low[axis]], taken[low[axis] + size :])
     return x
+
+
+def _between(ctx: Context, x: Value, axis: int, before: Array, behind: Array) -> Value:
+    """x between the elements of it along `axis` that two lists of indices name."""
+    sides = [
+        [ctx.build(Gather(axis), x, ctx.const(taken, DType.i32))] if taken.size else []
+        for taken in (before, behind)
+    ]
+    return ctx.build(Concat(axis), *sides[0], x, *sides[1])
 
 
 def _cut(ctx: Context, low: Amounts, high: Amounts) -> Value:
