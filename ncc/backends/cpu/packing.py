@@ -10,11 +10,12 @@ from ncc.backends.cpu.builder import Call, KernelBuilder
 from ncc.backends.cpu.filling import Filling
 from ncc.backends.cpu.loops import Expr, For, Kind, Role, const
 from ncc.backends.cpu.pack import PackPanels
-from ncc.backends.cpu.products import Packed, Product
+from ncc.backends.cpu.products import Packed, Product, factors_of
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import choose
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides, runs
 from ncc.backends.cpu.weights import WeightTable
+from ncc.backends.cpu.whole import as_bytes
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Builder, Node, Value
 from ncc.ir.ops.conv import Conv
@@ -25,6 +26,10 @@ from ncc.ir.types import DType, TensorType
 
 Widths = Callable[[Node, int, DType], int | None]
 """The width of the panels for a product of so many columns; None leaves it to the cost model."""
+
+
+ROWS_PER_BYTE = 2
+"""Rows for which reading weights, by bytes of a wide one, takes longer than widening them."""
 
 
 def by_cost(root: Node, columns: int, dtype: DType) -> None:
@@ -52,6 +57,9 @@ def packed_weight(
 ) -> Packed:
     """A constant right operand: of a convolution (`root`), else of a matmul."""
     build = Builder()
+    few = ROWS_PER_BYTE * weight.tensor.dtype.itemsize
+    if root is None and math.prod(product.domain[:-1]) <= few:
+        weight = as_bytes(build, weight) or weight
     type = weight.tensor
     if root is not None:
         groups = root.groups
@@ -66,7 +74,7 @@ def packed_weight(
         arranged = build(Transpose((*lead, type.rank - 1, type.rank - 2)), weight)
     shape = (groups, product.columns, product.outer, product.run)
     arranged = build(Reshape(shape), arranged)
-    op = panels_op(product, type.dtype, target, nr)
+    op = panels_op(product, factors_of(product.left.dtype, type.dtype), target, nr)
     value = build(op, arranged)
     flat = table.view(value)
     return _packed(flat, op, arranged.tensor, product, type.dims[:-2] if root is None else None)

@@ -84,6 +84,11 @@ class Product:
         return full.split(axis, (groups, full.shape[axis] // groups))
 
 
+def factors_of(left: DType, right: DType) -> DType:
+    """The type in which elements are multiplied: f32 where those of the right one are widened."""
+    return left if left is right else DType.f32
+
+
 def matmul_product(left: View, right: tuple[int, ...], result: tuple[int, ...]) -> Product:
     """`left` [..., M, K] times a right operand of shape `right` [..., K, N]."""
     rank = len(result)
@@ -203,8 +208,9 @@ def product_call(
         extents = [1, 1, *(loop.extent for loop in rows)]
         total = product.outer * product.run
         nr = packed.pack.nr
+        factors = factors_of(left.buffer.dtype, packed.view.dtype)
         tile = choose(
-            extents[-1], product.columns, total, left.buffer.dtype, target, outer=extents[-2], nr=nr
+            extents[-1], product.columns, total, factors, target, outer=extents[-2], nr=nr
         )
         return Contract(
             m=tuple(m) or ((build.names.var(), 1),),

@@ -16,6 +16,7 @@ from ncc.backends.cpu.emit.contract_matrix import MatrixTiles, fits_matrix
 from ncc.backends.cpu.emit.contract_product import VectorTiles
 from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.uses import changes
+from ncc.ir.types import DType
 
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def emit_contract(fn: FunctionEmitter, stmt: Contract) -> None:
     """Emit all tiles of `stmt`, or those of this core."""
     assert stmt.tile[1] == stmt.pack.nr, "a tile is as wide as a panel"
-    assert stmt.a.dtype is stmt.b.dtype, "operands of a product have one type"
+    assert stmt.b.dtype in {stmt.a.dtype, DType.i8}, "the right operand has another type"
     assert stmt.a.guard is None, "operands of a product are not guarded"
     assert stmt.b.guard is None, "operands of a product are not guarded"
     if stmt.columns == 0 or any(extent == 0 for _, extent in stmt.m):

@@ -44,7 +44,7 @@ def fits_matrix(stmt: Contract, target: Target) -> bool:
     """Whether the sums of `stmt` can be made in matrix registers."""
     return (
         target.has_matrix_registers
-        and stmt.a.dtype is DType.bf16
+        and stmt.a.dtype is stmt.b.dtype is DType.bf16
         and stmt.pack.kr == 2
         and stmt.pack.nr <= len(B) * COLUMNS
         and matrix_depth(stmt.k[-1][1]) is not None

@@ -18,7 +18,7 @@ from ncc.backends.cpu.emit.contract_finish import finish_for
 from ncc.backends.cpu.emit.contract_grid import Place
 from ncc.backends.cpu.emit.contract_registers import emptied, settled
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
-from ncc.backends.cpu.emit.contract_unit import Unit, unit_for
+from ncc.backends.cpu.emit.contract_unit import Unit, unit_of
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
 from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.target import Target
@@ -63,7 +63,7 @@ class VectorTiles(TileEmitter):
     def __init__(self, fn: FunctionEmitter, stmt: Contract) -> None:
         taken = cut_rows(*row_extents(stmt), stmt.tile[0])
         super().__init__(fn, stmt, taken, depth=stmt.pack.kr)
-        self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
+        self._unit = unit_of(stmt, fn.target)
         self._body = Body(fn, stmt, self.taken)
         self._finish = finish_for(fn, stmt, self._unit, self.taken)
         preferred = panel_parts(self.cuts, self.grid.block, super().panels.nbytes)
@@ -206,7 +206,7 @@ class Sums:
     def _products(self, code: Code, at: Cursor, totals: Carried, short: bool) -> Carried:
         """The totals of one split with the products of one step added."""
         unit = self.unit
-        width = unit.lanes * self.kr * unit.operand.itemsize
+        width = unit.lanes * self.kr * unit.right.itemsize
         row_of_b = [unit.vector(code, moved(code, at[1], v * width)) for v in range(self.vectors)]
         broadcast = unit.broadcast_last if short else unit.broadcast
         found = []

@@ -41,9 +41,8 @@ class TileEmitter(ABC):
         self.stmt = stmt
         self.taken = taken
         self.depth = depth
-        self.itemsize = stmt.a.dtype.itemsize
-        self._panel_bytes = stmt.pack.panel * self.itemsize
-        self._a_bytes = stmt.a.buffer.size * self.itemsize
+        self._panel_bytes = stmt.pack.panel * stmt.b.dtype.itemsize
+        self._a_bytes = stmt.a.buffer.size * stmt.a.dtype.itemsize
         outer = tuple(extent for _, extent in stmt.m)[: -1 if taken.whole == 1 else -2]
         grid = Grid(outer, taken.pieces, Pieces(stmt.columns, stmt.pack.nr))
         self.grid = replace(grid, block=self._block(grid))
@@ -157,7 +156,7 @@ class TileEmitter(ABC):
             lambda expr: var in self.fn.environment.reads(expr),
         )
         assert step is not None, f"an operand is not affine in {var.name}"
-        return step * self.itemsize
+        return step * operand.dtype.itemsize
 
     def row_start(self, row: int) -> int:
         """How many bytes after the first row of a tile another one begins."""
@@ -169,10 +168,13 @@ class TileEmitter(ABC):
 
     def streams(self, depth: int) -> tuple[Stream, Stream]:
         """How pointers into A and B move, with steps of `depth` elements of the run."""
-        run = depth * self.itemsize
+        stmt = self.stmt
         a, b = (
-            Stream(tuple(self.stride(operand, var) for var, _ in self.stmt.k[:-1]), step)
-            for operand, step in ((self.stmt.a, run), (self.stmt.b, run * self.stmt.pack.nr))
+            Stream(
+                tuple(self.stride(operand, var) for var, _ in stmt.k[:-1]),
+                elements * operand.dtype.itemsize,
+            )
+            for operand, elements in ((stmt.a, depth), (stmt.b, depth * stmt.pack.nr))
         )
         return a, b
 

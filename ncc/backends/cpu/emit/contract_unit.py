@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ncc.backends.cpu.emit.code import Code, Value, literal
 from ncc.backends.cpu.emit.types import element, stored
+from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import accumulator_lanes
 from ncc.ir.types import DType
@@ -17,6 +18,11 @@ class Unit:
 
     operand: DType
     lanes: int
+
+    @property
+    def right(self) -> DType:
+        """The type of an element of B."""
+        return self.operand
 
     @property
     def stored(self) -> str:
@@ -66,6 +72,28 @@ class WideningUnit(Unit):
 
     def vector(self, code: Code, pointer: Value) -> Value:
         return _widened(code, code.load(pointer, self.stored, self.lanes))
+
+
+class BytesUnit(Unit):
+    """Products of floats with integers of 8 bits, made floats when they are read."""
+
+    __slots__ = ()
+
+    @property
+    def right(self) -> DType:
+        return DType.i8
+
+    @property
+    def sum(self) -> str:
+        return "float"
+
+    def broadcast(self, code: Code, pointer: Value) -> Value:
+        x = code.load(pointer, self.stored)
+        return code.splat(_widened(code, x) if self.operand is DType.bf16 else x, self.lanes)
+
+    def vector(self, code: Code, pointer: Value) -> Value:
+        wide = code.resize(code.load(pointer, "i8", self.lanes), "i32", signed=True)
+        return code.convert("sitofp", wide, "float")
 
 
 class PairUnit(Unit):
@@ -129,6 +157,13 @@ class IntegerUnit(Unit):
 
     def add(self, code: Code, x: Value, y: Value) -> Value:
         return code.binary("add", x, y)
+
+
+def unit_of(stmt: Contract, target: Target) -> Unit:
+    """The unit for a contraction in vector registers."""
+    if stmt.b.dtype is not stmt.a.dtype:
+        return BytesUnit(stmt.a.dtype, accumulator_lanes(DType.f32, target))
+    return unit_for(stmt.a.dtype, stmt.pack.kr, target)
 
 
 def unit_for(dtype: DType, kr: int, target: Target) -> Unit:

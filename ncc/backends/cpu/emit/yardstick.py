@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ncc.backends.cpu.emit.code import Code, Value, integer, literal
 from ncc.backends.cpu.emit.contract_matrix import configuration, fits_matrix
-from ncc.backends.cpu.emit.contract_unit import IntegerUnit, PairUnit, Unit, unit_for
+from ncc.backends.cpu.emit.contract_unit import IntegerUnit, PairUnit, Unit, unit_for, unit_of
 from ncc.backends.cpu.emit.contract_walk import repeat
 from ncc.backends.cpu.emit.kernel import attributes
 from ncc.backends.cpu.loops import Contract, Kernel, walk
@@ -51,7 +51,7 @@ def limit_of(kernel: Kernel, target: Target) -> str:
     contract = next((s for s in walk(kernel.body) if isinstance(s, Contract)), None)
     if contract is None:
         return F32
-    return MATRIX if fits_matrix(contract, target) else _name(_unit(contract, target))
+    return MATRIX if fits_matrix(contract, target) else _name(unit_of(contract, target))
 
 
 def yardsticks(kernels: Iterable[Kernel], target: Target) -> list[Yardstick]:
@@ -62,7 +62,7 @@ def yardsticks(kernels: Iterable[Kernel], target: Target) -> list[Yardstick]:
         names.add(limit_of(kernel, target))
         for stmt in walk(kernel.body):
             if isinstance(stmt, Contract):
-                unit = _unit(stmt, target)
+                unit = unit_of(stmt, target)
                 units.setdefault(_name(unit), unit)
     return [
         _copy(target),
@@ -71,10 +71,6 @@ def yardsticks(kernels: Iterable[Kernel], target: Target) -> list[Yardstick]:
             for name in sorted(names)
         ),
     ]
-
-
-def _unit(stmt: Contract, target: Target) -> Unit:
-    return unit_for(stmt.a.dtype, stmt.pack.kr, target)
 
 
 def _name(unit: Unit) -> str:
