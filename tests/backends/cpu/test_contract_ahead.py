@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 
 from ncc.backends.cpu.emit.contract_ahead import (
@@ -9,9 +12,10 @@ from ncc.backends.cpu.emit.contract_ahead import (
     Ahead,
     Panels,
     panels_ahead,
+    panels_in_order,
     rows_ahead,
 )
-from ncc.backends.cpu.emit.contract_walk import Stream
+from ncc.backends.cpu.emit.contract_walk import Stream, Walk
 from ncc.backends.cpu.tiles import L2_BYTES, LINE
 
 
@@ -40,6 +44,31 @@ def test_the_tiles_of_one_panel_ask_for_all_of_the_next(
     next_panel = set(range(steps * step // LINE, 2 * steps * step // LINE))
     assert asked(ahead, steps, tiles, unrolled) >= next_panel
     assert ahead.stream.lines * min(tiles, 2) <= unrolled * step // LINE + 1
+
+
+@pytest.mark.parametrize("unrolled", [1, 4])
+@pytest.mark.parametrize("tiles", [2, 3, 5, 50])
+@pytest.mark.parametrize("axes", [(), (3,), (2, 3)])
+def test_the_tiles_of_one_panel_ask_for_the_next_line_by_line(
+    axes: tuple[int, ...], tiles: int, unrolled: int
+) -> None:
+    steps, step = 22, 192
+    strides = tuple(steps * step * math.prod(axes[axis + 1 :]) for axis in range(len(axes)))
+    nbytes = steps * step * math.prod(axes)
+    walk = Walk(axes, steps, (Stream(strides, 4), Stream(strides, step)), unrolled)
+    ahead = panels_in_order(walk, Panels(count=8, nbytes=nbytes, tiles=tiles, passes=1))
+    assert ahead is not None
+    places = [
+        sum(stride * index for stride, index in zip(ahead.stream.axes, at, strict=True))
+        + round * unrolled * ahead.stream.step
+        for at in itertools.product(*map(range, axes))
+        for round in range(steps // unrolled)
+    ]
+    size = ahead.stream.lines * LINE
+    assert places == list(range(0, len(places) * size, size))
+    assert ahead.shift == len(places) * size
+    assert ahead.distance == nbytes <= ahead.turns * ahead.shift
+    assert ahead.turns <= tiles
 
 
 @pytest.mark.parametrize(

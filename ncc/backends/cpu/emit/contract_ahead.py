@@ -7,9 +7,10 @@ tile asking for its part; and where rows do not stay in that cache, so are the n
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from ncc.backends.cpu.emit.contract_walk import Stream
+from ncc.backends.cpu.emit.contract_walk import Stream, Walk
 from ncc.backends.cpu.tiles import L2_BYTES, LINE
 
 SOON = 128 * LINE
@@ -53,6 +54,26 @@ def panels_ahead(
         return Ahead(Stream(b.axes, b.step, lines), SOON)
     each = -(-lines // panels.tiles)
     return Ahead(Stream(b.axes, b.step, each), panels.nbytes, each * LINE, -(-lines // each))
+
+
+def panels_in_order(walk: Walk, panels: Panels, l2_bytes: int = L2_BYTES) -> Ahead | None:
+    """The same, but each row tile asks for lines that follow each other.
+
+    Hardware then joins in, and what the core asks for itself is not on its way for long: it can
+    only wait for a few lines at a time, those of its operands among them.
+    """
+    _, b = walk.streams
+    spread = panels_ahead(b, panels, walk.unrolled, l2_bytes)
+    if spread is None or spread.distance == SOON:
+        return spread
+    rounds = max(1, walk.steps // walk.unrolled)
+    every = rounds * math.prod(walk.axes)
+    lines = -(-panels.nbytes // LINE)
+    each = -(-lines // (panels.tiles * every))
+    size = each * LINE
+    inner = (math.prod(walk.axes[axis:]) for axis in range(1, len(walk.axes) + 1))
+    stream = Stream(tuple(size * rounds * count for count in inner), size // walk.unrolled, each)
+    return Ahead(stream, panels.nbytes, every * size, -(-lines // (each * every)))
 
 
 def rows_ahead(

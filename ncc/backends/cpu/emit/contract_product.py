@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.emit.code import Code, Value, integer, literal
-from ncc.backends.cpu.emit.contract_ahead import Panels
+from ncc.backends.cpu.emit.contract_ahead import Ahead, Panels, panels_in_order
 from ncc.backends.cpu.emit.contract_aside import Aside
 from ncc.backends.cpu.emit.contract_body import Body, body_bytes
 from ncc.backends.cpu.emit.contract_finish import finish_for
@@ -87,6 +87,14 @@ class VectorTiles(TileEmitter):
         whole = super().panels
         return replace(whole, count=whole.count * self.parts, nbytes=whole.nbytes // self.parts)
 
+    def rows_ahead(self, walk: Walk, rows: int) -> Ahead | None:
+        """Rows of a part lie apart, and stay for the other panels."""
+        return super().rows_ahead(walk, rows) if self.parts == 1 else None
+
+    def panels_ahead(self, walk: Walk) -> Ahead | None:
+        """In order: products leave the time in which hardware joins in."""
+        return panels_in_order(walk, self.panels, self.l2_bytes)
+
     @property
     def _asks(self) -> bool:
         """Whether a tile asks for what its body touches: it must be far, and the sums long."""
@@ -134,8 +142,7 @@ class VectorTiles(TileEmitter):
     def _add(self, start: Cursor, place: Place, turn: Turn, rows: int, columns: int) -> None:
         """Add one part of the run to the sums of `rows` by `columns`."""
         code = self.fn.code
-        sums, cursor = self._sums(start, place.turn, rows, columns)
-        sums, cursor = sums.part(code, cursor, turn.part, self.parts)
+        sums, cursor = self._sums(start, place.turn, rows, columns, turn.part)
         if self._asks:
             with self._when(turn.is_last):
                 self._body.ask(rows, columns)
@@ -152,12 +159,17 @@ class VectorTiles(TileEmitter):
         with self.fn.code.when(condition), self.fn.environment.scope():
             yield
 
-    def _sums(self, start: Cursor, turn: Value, rows: int, columns: int) -> tuple[Sums, Cursor]:
-        """How the sums of a tile are made, and from where on."""
+    def _sums(
+        self, start: Cursor, turn: Value, rows: int, columns: int, part: Value | None = None
+    ) -> tuple[Sums, Cursor]:
+        """How the sums of a tile, or a part of them, are made, and from where on."""
         vectors = -(-columns // self._unit.lanes)
         splits = partial_sums(rows, vectors, self.steps)
         unrolled = max(splits, UNROLLED if self.steps >= UNROLLED else 1)
-        walk, cursor = self.walk(start, turn, rows, unrolled)
+        walk = self.whole_walk(unrolled)
+        if part is not None:
+            walk, start = walk.part(self.fn.code, start, part, self.parts)
+        walk, cursor = self.asking(walk, start, turn, rows)
         places = tuple(self.row_start(row) for row in range(rows))
         return Sums(self._unit, self.depth, places, vectors, walk, self.fn.target, splits), cursor
 
@@ -178,11 +190,6 @@ class Sums:
     walk: Walk
     target: Target
     splits: int = 1
-
-    def part(self, code: Code, start: Cursor, part: Value, parts: int) -> tuple[Sums, Cursor]:
-        """What one of equal parts of the walk adds, and where it starts."""
-        walk, cursor = self.walk.part(code, start, part, parts)
-        return replace(self, walk=walk), cursor
 
     def emit(self, code: Code, start: Cursor, before: Carried | None = None) -> list[list[Value]]:
         """The sums by row and vector, from `start` on, added to those of `before`."""

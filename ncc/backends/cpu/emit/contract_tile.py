@@ -178,25 +178,38 @@ class TileEmitter(ABC):
         )
         return a, b
 
-    def walk(self, start: Cursor, turn: Value, rows: int, unrolled: int = 1) -> tuple[Walk, Cursor]:
+    def walk(self, start: Cursor, turn: Value, rows: int) -> tuple[Walk, Cursor]:
         """The steps of the sums of `rows` rows, and where their pointers start."""
-        stmt = self.stmt
-        steps, short = divmod(stmt.k[-1][1], self.depth)
-        a, b = self.streams(self.depth)
-        rounds = -(-(steps + (short > 0)) // unrolled)
-        ahead = (
-            rows_ahead(a, self.row_start(rows), rounds, unrolled, self._a_bytes, self.l2_bytes),
-            panels_ahead(b, self.panels, unrolled, self.l2_bytes),
-        )
-        pairs = [(at, one) for at, one in zip(start, ahead, strict=True) if one is not None]
-        walk = Walk(
-            axes=tuple(extent for _, extent in stmt.k[:-1]),
+        return self.asking(self.whole_walk(), start, turn, rows)
+
+    def whole_walk(self, unrolled: int = 1) -> Walk:
+        """The steps of the sums, which ask for nothing."""
+        steps, short = divmod(self.stmt.k[-1][1], self.depth)
+        return Walk(
+            axes=tuple(extent for _, extent in self.stmt.k[:-1]),
             steps=steps,
-            streams=(a, b, *(one.stream for _, one in pairs)),
+            streams=self.streams(self.depth),
             unrolled=unrolled,
             short=short > 0,
         )
-        return walk, (*start, *(self._start_ahead(at, one, turn) for at, one in pairs))
+
+    def asking(self, walk: Walk, start: Cursor, turn: Value, rows: int) -> tuple[Walk, Cursor]:
+        """The same walk for `rows` rows, which asks for what is read soon, and its pointers."""
+        ahead = self.rows_ahead(walk, rows), self.panels_ahead(walk)
+        pairs = [(at, one) for at, one in zip(start, ahead, strict=True) if one is not None]
+        streams = (*walk.streams, *(one.stream for _, one in pairs))
+        cursor = (*start, *(self._start_ahead(at, one, turn) for at, one in pairs))
+        return replace(walk, streams=streams), cursor
+
+    def rows_ahead(self, walk: Walk, rows: int) -> Ahead | None:
+        """How the next rows are asked for, by a tile of `rows` rows."""
+        tile_bytes = self.row_start(rows)
+        a, _ = walk.streams
+        return rows_ahead(a, tile_bytes, walk.rounds, walk.unrolled, self._a_bytes, self.l2_bytes)
+
+    def panels_ahead(self, walk: Walk) -> Ahead | None:
+        """How the next panels are asked for."""
+        return panels_ahead(walk.streams[1], self.panels, walk.unrolled, self.l2_bytes)
 
     @property
     def panels(self) -> Panels:

@@ -49,6 +49,11 @@ class Walk:
     unrolled: int = 1
     short: bool = False
 
+    @property
+    def rounds(self) -> int:
+        """Rounds of a run, of which the last may be shorter."""
+        return -(-(self.steps + self.short) // self.unrolled)
+
     def emit(self, code: Code, start: Cursor, carried: Carried, add: Add) -> Carried:
         """All steps from `start` on; returns what the last one gave."""
         return self._axis(code, 0, start, carried, add)
