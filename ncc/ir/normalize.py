@@ -35,20 +35,29 @@ def scaled_to_one(x: Array, axes: Axes, epsilon: float) -> Array:
 
 
 def build_standardized(build: Builder, x: Value, axes: Axes, epsilon: float) -> Value:
-    """`standardized` as ops, for an x in a compute type.
+    """`standardized` as ops, for an x in a compute type."""
+    if len(axes) == 1:
+        mean = build(ReduceMean(axes), x)
+        return build_scaled_to_one(build, build(Sub(), x, mean), axes, epsilon)
+    mean, inverse = build_statistics(build, x, axes, epsilon)
+    return build(Mul(), build(Sub(), x, mean), inverse)
 
-    Along several axes, the statistics are those of the rows along the last one, combined (Chan,
-    Golub, LeVeque 1983): every element is read once for them, and no sum is of many terms.
+
+def build_statistics(build: Builder, x: Value, axes: Axes, epsilon: float) -> tuple[Value, Value]:
+    """The mean and 1 / sqrt(variance + epsilon) along `axes`, for an x in a compute type.
+
+    Along several axes they are those of the rows along the last one, combined (Chan, Golub,
+    LeVeque 1983): every element is read once for them, and no sum is of many terms.
     """
     *outer, last = axes
-    mean = build(ReduceMean((last,) if outer else axes), x)
-    if not outer:
-        return build_scaled_to_one(build, build(Sub(), x, mean), axes, epsilon)
+    mean = build(ReduceMean((last,)), x)
     square = _mean_square(build, build(Sub(), x, mean), (last,))
+    if not outer:
+        return mean, _inverse_root(build, square, epsilon)
     whole = build(ReduceMean(tuple(outer)), mean)
     between = build(Sub(), mean, whole)
     variance = build(ReduceMean(tuple(outer)), build(Add(), square, build(Mul(), between, between)))
-    return build(Mul(), build(Sub(), x, whole), _inverse_root(build, variance, epsilon))
+    return whole, _inverse_root(build, variance, epsilon)
 
 
 def build_scaled_to_one(build: Builder, x: Value, axes: Axes, epsilon: float) -> Value:

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from ncc.ir.graph import Builder, Value
-from ncc.ir.normalize import build_standardized, standardized
+from ncc.ir.normalize import build_standardized, build_statistics, standardized
 from ncc.ir.op import Array, Op, op, require
-from ncc.ir.ops.arithmetic import Add, Mul
+from ncc.ir.ops.arithmetic import Add, Mul, Sub
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.matmul import compatible
 from ncc.ir.ops.reshape import Reshape
@@ -66,11 +66,24 @@ class GroupNorm(Op):
         wide = Cast(x.tensor.dtype.compute)
         grouped = build(Reshape((n, self.groups, *members, *spatial)), build(wide, x))
         axes = tuple(range(2, grouped.tensor.rank))
-        unit = build_standardized(build, grouped, axes, self.epsilon)
         column = Reshape((self.groups, *members, *[1] * len(spatial)))
         scale, bias = (build(column, build(wide, value)) for value in (scale, bias))
-        made = build(Add(), build(Mul(), unit, scale), bias)
+        if members:
+            made = _build_scaled(build, grouped, axes, self.epsilon, scale, bias)
+        else:
+            unit = build_standardized(build, grouped, axes, self.epsilon)
+            made = build(Add(), build(Mul(), unit, scale), bias)
         return build(Reshape(x.tensor.shape), build(Cast(x.tensor.dtype), made))
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return 8 * results[0].size
+
+
+def _build_scaled(
+    build: Builder, x: Value, axes: tuple[int, ...], epsilon: float, scale: Value, bias: Value
+) -> Value:
+    """x * a + b, with a and b per channel: channels of a group do not share numbers in memory."""
+    mean, inverse = build_statistics(build, x, axes, epsilon)
+    factor = build(Mul(), inverse, scale)
+    offset = build(Sub(), bias, build(Mul(), mean, factor))
+    return build(Add(), build(Mul(), x, factor), offset)
