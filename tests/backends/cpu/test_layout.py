@@ -173,6 +173,21 @@ def test_the_copy_of_a_view_is_made_in_the_output() -> None:
     assert_runs(text, TARGET)
 
 
+BLOCKS_TO_CHANNELS = """
+graph @g(%x: f32[1, 3, 10, 44]) {
+  %0 = reshape(%x) {shape = [1, 3, 5, 2, 22, 2]}
+  %1 = transpose(%0) {perm = [0, 3, 5, 1, 2, 4]}
+  %2 = reshape(%1) {shape = [1, 12, 5, 22]}
+  return %2
+}"""
+
+
+def test_a_reshape_into_an_output_takes_one_copy() -> None:
+    assert len(calls_of(BLOCKS_TO_CHANNELS, TARGET)) == 1
+    for target in RUNNABLE:
+        assert_runs(BLOCKS_TO_CHANNELS, target, tolerance=0)
+
+
 def test_the_copy_of_a_view_is_made_in_its_place() -> None:
     text = REPEATED.replace("add(%3, %y)", "concat(%3, %y) {axis = 1}")
     assert len(calls_of(text, TARGET)) == 3
