@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ncc.backends.cpu.attention_rows import RowWriter, rows_at_a_time
 from ncc.backends.cpu.builder import Call, KernelBuilder
@@ -30,7 +31,7 @@ from ncc.backends.cpu.loops import (
     apply,
     const,
 )
-from ncc.backends.cpu.matrix import DEPTH, LEAST_ROWS
+from ncc.backends.cpu.matrix import DEPTH, LEAST_ROWS, ROWS
 from ncc.backends.cpu.products import BATCHES, Packed, Product, matmul_product
 from ncc.backends.cpu.space import Loop, Operand, flat_positions, join_axes
 from ncc.backends.cpu.target import Target
@@ -42,6 +43,8 @@ from ncc.passes.attention import Attention
 
 ROOM = 320 * 1024
 """Bytes of scores and weights of a block: they stay in the second-level cache beside panels."""
+MOST_ROWS = 64
+"""Rows of a block beyond which its scores are no longer near."""
 LEAST_BLOCK = 8
 """Fewest rows of several blocks, for which it pays to read all panels."""
 FAR = 1024
@@ -59,7 +62,10 @@ def attends(attention: Attention) -> bool:
 
 
 def block_rows(attention: Attention) -> int | None:
-    """Rows of a block: as many as fit, but so few that cores can share; None if too few fit."""
+    """Rows of a block: as many as fit, but so few that cores can share; None if too few fit.
+
+    One block more where its rows fill fewer tiles, as 40 of 197 do where 50 would not.
+    """
     *batch, rows, keys = attention.cut.tensor.dims
     types = (attention.cut.tensor.dtype, attention.weights.tensor.dtype)
     fitting = ROOM // (_length(keys + DEPTH) * sum(dtype.itemsize for dtype in types))
@@ -67,8 +73,13 @@ def block_rows(attention: Attention) -> int | None:
     if fitting < least or not math.prod((*batch, rows)):
         return None
     shared = -(-rows * math.prod(batch) // BATCHES)
-    blocks = -(-rows // max(least, min(fitting, shared)))
-    return -(-rows // blocks)
+    fewest = -(-rows // max(least, min(fitting, shared, MOST_ROWS)))
+    return min((-(-rows // blocks) for blocks in (fewest, fewest + 1)), key=partial(_tiles, rows))
+
+
+def _tiles(rows: int, block: int) -> int:
+    """Tiles of matrix registers, one above the other, in all blocks of a matrix."""
+    return -(-rows // block) * -(-block // ROWS)
 
 
 def _length(elements: int) -> int:

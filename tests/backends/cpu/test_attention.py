@@ -262,3 +262,10 @@ def test_rows_that_are_too_long_for_a_core_are_kept_in_memory() -> None:
 def test_scores_are_never_in_memory() -> None:
     calls = calls_of(attention(operands("4", 256, 256, 16, 16, F32), PLAIN), RUNNABLE[-1])
     assert plan(calls).nbytes <= 2 * 4 * 256 * 16 * 4
+
+
+@pytest.mark.parametrize(("rows", "block"), [(128, 64), (197, 40), (49, 49), (64, 64), (130, 44)])
+def test_rows_are_cut_so_that_they_fill_tiles(rows: int, block: int) -> None:
+    kernel = kernel_of(narrow(operands("12", rows, 64, 64, 32, BF16), WIDE), RUNNABLE[-1])
+    contracts = [stmt for stmt in walk(kernel.body) if isinstance(stmt, Contract)]
+    assert [contract.m[-1][1] for contract in contracts] == [block, block]
