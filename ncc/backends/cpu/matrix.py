@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ncc.backends.cpu.tiles import COPY_COST
+
 ROWS = 16
 """Rows of a register."""
 COLUMNS = 16
@@ -23,7 +25,9 @@ LEAST_ROWS = 2
 L2_BYTES = 1536 * 1024
 """As in `tiles`: every processor with these registers has twice the cache."""
 LEAST_CYCLES = 8
-"""Of one product, which otherwise takes one cycle per row of A."""
+"""Of a product by the columns of the one before, a cycle per row of A; by others it takes 16."""
+TILE_CYCLES = 4
+"""What each tile waits for B."""
 
 
 def matrix_depth(run: int) -> int | None:
@@ -65,13 +69,14 @@ def matrix_rows(rows: int, outer: int) -> tuple[int, int] | None:
     if rows <= ROWS and outer > 1:
         return rows, rows
 
-    def cost(height: int) -> tuple[int, int]:
-        halves = _halves(height)
-        cycles = sum(max(half, LEAST_CYCLES) for half in halves if half)
-        return -(-rows // height) * cycles, -height
+    def cost(height: int) -> tuple[float, int]:
+        lower = _halves(height)[1]
+        cycles = ROWS + (max(lower, LEAST_CYCLES) if lower else 0)
+        copies = 1 + COPY_COST * (rows % height > 0)
+        return -(-rows // height) * (cycles + TILE_CYCLES) * copies, -height
 
     return _halves(min(range(1, min(rows, 2 * ROWS) + 1), key=cost))
 
 
 def _halves(height: int) -> tuple[int, int]:
-    return (height, 0) if height <= ROWS else (height - height // 2, height // 2)
+    return min(height, ROWS), max(0, height - ROWS)

@@ -63,14 +63,21 @@ class Grid:
         return Place((rest, *outer) if self.outer else (), rows, panel, turn)
 
     def _in_block(self, code: Code, block: Value, inside: Value) -> tuple[Value, Value]:
-        """The panel, and the row tile counted from the first of its block."""
+        """The panel, and the row tile counted from the first of its block.
+
+        Division by one of two lengths is a product and a shift, exact for the tiles of a block;
+        LLVM would divide by whichever it is.
+        """
         blocks = self.blocks
-        panel, turn = _divide(code, inside, self.block)
         if not blocks.rest:
-            return panel, turn
+            return _divide(code, inside, self.block)
         is_full = code.compare("icmp ult", block, integer(blocks.full))
-        last_panel, last_turn = _divide(code, inside, blocks.rest)
-        return code.select(is_full, panel, last_panel), code.select(is_full, turn, last_turn)
+        size = code.select(is_full, integer(self.block), integer(blocks.rest))
+        shift = (self.block * self.block * self.columns.count).bit_length()
+        scales = (integer(-(-(1 << shift) // length)) for length in (self.block, blocks.rest))
+        scaled = code.binary("mul nuw nsw", inside, code.select(is_full, *scales))
+        panel = code.binary("lshr", scaled, integer(shift))
+        return panel, code.binary("sub nuw nsw", inside, code.binary("mul nuw nsw", panel, size))
 
 
 def for_each_length(code: Code, pieces: Pieces, index: Value, emit: Callable[[int], None]) -> None:

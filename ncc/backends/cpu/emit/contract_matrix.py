@@ -21,6 +21,7 @@ from ncc.backends.cpu.emit.code import Value, integer, literal
 from ncc.backends.cpu.emit.contract_beside import Beside
 from ncc.backends.cpu.emit.contract_finish import OnStack
 from ncc.backends.cpu.emit.contract_product import Sums
+from ncc.backends.cpu.emit.contract_registers import keep_awake
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import unit_for
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
@@ -244,7 +245,10 @@ class MatrixTiles(TileEmitter):
                 code.store(unit.add(code, before, total), at)
 
     def _sums(self, stretch: Stretch, halves: Sequence[int], columns: int) -> None:
-        """Add products of some halves of the rows by one or two registers of columns."""
+        """Add products of some halves of the rows by one or two registers of columns.
+
+        Products by the same columns follow each other: it takes 16 cycles to change to others.
+        """
         row = self.stride(self.stmt.a, self.stmt.m[-1][0])
 
         def add(at: Cursor, step: int, carried: Carried, *, short: bool) -> Carried:
@@ -255,10 +259,12 @@ class MatrixTiles(TileEmitter):
             for half in halves:
                 here = moved(self.fn.code, at[0], self.row_start(half * self._split[0]))
                 self._move("llvm.x86.tileloadd64", A[half], here, row)
-                for column in range(columns):
+            for column in range(columns):
+                for half in halves:
                     self._instruct(
                         "llvm.x86.tdpbf16ps", SUMS[2 * half + column], A[half], B[column]
                     )
+            keep_awake(self.fn.code, self._unit.lanes)
             return stretch.beside.step(carried)
 
         walk, cursor = self.walk(stretch.start, stretch.turn, sum(self._split))

@@ -37,3 +37,16 @@ def settled(code: Code, sums: list[Value], target: Target) -> list[Value]:
     every = f"%{code.fresh()}"
     code.append(f"{every} = {text}")
     return [code.like(value, f"extractvalue {result} {every}, {n}") for n, value in enumerate(sums)]
+
+
+def keep_awake(code: Code, lanes: int) -> None:
+    """An addition of floats that nothing reads.
+
+    Processors switch the units for it off after about 1800 cycles without work, and take 1000 to
+    switch them on again. Sums leave matrix registers through them.
+    """
+    kind = f"<{lanes} x float>"
+    zero = code.value(
+        f'call {kind} asm sideeffect "", "=v,0"({kind} zeroinitializer)', "float", lanes
+    )
+    code.append(f'call void asm sideeffect "", "v"({code.binary("fadd", zero, zero)})')
