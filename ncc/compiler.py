@@ -94,7 +94,8 @@ def schedule(graph: Graph, options: Options, target: Target) -> Graph:
 
 def group(graph: Graph, options: Options, target: Target) -> Graph:
     """Nodes that run as one kernel, fused."""
-    return _each_device_body(graph, backend_of(target).kernels)
+    kernels = backend_of(target).kernels
+    return _each_device_body(graph, lambda body: kernels(body, target))
 
 
 Phase = Callable[[Graph, Options, Target], Graph]

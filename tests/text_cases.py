@@ -36,12 +36,14 @@ from ncc.ir.verify import verify
 from ncc.passes import Step, read_steps, run_passes
 from ncc.passes.fuse import fuse
 from ncc.passes.place import place
+from ncc.passes.split_batch import split_batch
 
 ASKING: dict[str, Callable[[Graph], Graph]] = {
     "fuse": partial(
         fuse, classify=classify, holds=lambda value: number(value) is not None, attends=attends
     ),
     "place": partial(place, refusal=refusal),
+    "split_batch": partial(split_batch, hides=lambda node: 0, cache=32),
 }
 """The passes that ask a backend, and their answers."""
 

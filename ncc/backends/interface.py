@@ -56,10 +56,10 @@ class Backend:
     `targets` holds what it compiles for by name, each better than those before it; `resolve` finds
     one by a name that may also be `NATIVE`; `host` is the features of the machine that we run on.
     `takes` tells whether some nodes with an op have code, `refusal` says of one why it has none;
-    `kernels` forms kernels in the body of a segment, and `ungrouped` says what may not stand beside
-    them. `compile_segments` takes such bodies, the constants that host segments read, a target,
-    what `weights` made, and how to choose what is free. `read_kernels` finds kernels in the text
-    that a bundle holds, for `disassemble` to make one again for a target.
+    `kernels` forms kernels in the body of a segment for a target, and `ungrouped` says what may not
+    stand beside them. `compile_segments` takes such bodies, the constants that host segments read,
+    a target, what `weights` made, and how to choose what is free. `read_kernels` finds kernels in
+    the text that a bundle holds, for `disassemble` to make one again for a target.
     """
 
     targets: Mapping[str, Target]
@@ -68,7 +68,7 @@ class Backend:
     takes: Callable[[type[Op]], bool]
     refusal: Refusal
     ungrouped: Refusal
-    kernels: Callable[[Graph], Graph]
+    kernels: Callable[[Graph, Any], Graph]
     weights: Callable[[], Weights]
     compile_segments: Callable[[Sequence[Graph], Sequence[Value], Any, Any, Tuning], Artifact]
     read_kernels: Callable[[str], Sequence[Any]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ncc.backends.cpu.backend import compile_segments, kernels
+from ncc.backends.cpu.backend import compile_segments, kernels_by_samples
 from ncc.backends.cpu.codegen import disassemble, read_kernels
 from ncc.backends.cpu.rules import pattern, refusal, ungrouped
 from ncc.backends.cpu.target import TARGETS, host_flags, resolve
@@ -20,7 +20,7 @@ BACKENDS: Sequence[Backend] = (
         takes=lambda op: pattern(op) is not Pattern.opaque,
         refusal=refusal,
         ungrouped=ungrouped,
-        kernels=kernels,
+        kernels=kernels_by_samples,
         weights=WeightTable,
         compile_segments=compile_segments,
         read_kernels=read_kernels,

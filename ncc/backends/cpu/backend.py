@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from ncc.backends.artifact import Artifact, KernelReport, SegmentReport, YardstickReport
 from ncc.backends.cpu import driver
 from ncc.backends.cpu.attention import attends
 from ncc.backends.cpu.barriers import barriers_after
+from ncc.backends.cpu.batches import weights_hidden
 from ncc.backends.cpu.builder import Call, Pointer
 from ncc.backends.cpu.codegen import Executable, compile_kernels, link
 from ncc.backends.cpu.emit.yardstick import limit_of, yardsticks
@@ -28,12 +30,18 @@ from ncc.ir.graph import Graph, Value
 from ncc.passes.align_attention import align_attention
 from ncc.passes.compute_early import compute_early
 from ncc.passes.fuse import fuse
+from ncc.passes.split_batch import split_batch
 
 
 def kernels(graph: Graph) -> Graph:
     """The body of a device segment with every computing node in a fused one."""
     graph = align_attention(compute_early(legalize(graph)))
     return fuse(graph, classify=classify, holds=numbers_held(graph), attends=attends)
+
+
+def kernels_by_samples(graph: Graph, target: Target) -> Graph:
+    """`kernels`, each for a few samples at a time where those of a batch would leave the caches."""
+    return split_batch(kernels(graph), hides=partial(weights_hidden, target=target))
 
 
 def compile_segments(

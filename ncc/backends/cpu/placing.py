@@ -22,6 +22,7 @@ from ncc.ir.ops.concat import Concat
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.slice import Slice
 from ncc.ir.ops.transpose import Transpose
 
 MOVED = (Reshape, Transpose)
@@ -84,7 +85,7 @@ def _assign_halos(
         value, filters = (outer_operand(node, operand) for operand in root.operands[:2])
         spare = spare_channels(root.op, value.tensor, target) if filters in constant else 0
         low, high = (0, 0, *root.op.low), (0, spare, *root.op.high)
-        stored, axes = _transposed(value, layout)
+        stored, axes = _transposed(_uncut(value), layout)
         wanted = tuple(axes[axis] for axis in channels_last(len(low)))
         if not any(low + high) or layout.order.get(stored) != wanted or stored in layout.direct:
             continue
@@ -98,6 +99,15 @@ def _assign_halos(
     for value, stored, axes in found:
         held = layout.halo[stored]
         layout.halo[value] = (_along(held[0], axes), _along(held[1], axes))
+
+
+def _uncut(value: Value) -> Value:
+    """What `value` is some rows of, if it is: zeros around rows lie around all of them as well."""
+    if value.node is None or not isinstance(value.op, Slice):
+        return value
+    whole = value.node.operands[0]
+    same = value.tensor.dims[1:] == whole.tensor.dims[1:]
+    return whole if same and all(step == 1 for step in value.op.steps) else value
 
 
 def _transposed(value: Value, layout: Layout) -> tuple[Value, tuple[int, ...]]:
