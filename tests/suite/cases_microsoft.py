@@ -109,12 +109,13 @@ QUANTIZED = [
 LONG = seeded(3, 40, seed=13)
 
 
-def packed(bits: int, *more: Const | None, size: int = 16) -> Case:
-    """A product with weights [5, 40] of a few bits each, in blocks of `size`."""
-    blocks = -(-40 // size)
+def packed(bits: int, *more: Const | None, size: int = 16, x: Array = LONG) -> Case:
+    """A product of x [rows, depth] with weights [5, depth] of a few bits, in blocks of `size`."""
+    depth = x.shape[-1]
+    blocks = -(-depth // size)
     b = Const(bytes_of(5, blocks, size * bits // 8, seed=14))
     scales = Const(np.abs(seeded(5 * blocks, seed=15)))
-    return microsoft("MatMulNBits", LONG, b, scales, *more, K=40, N=5, bits=bits, block_size=size)
+    return microsoft("MatMulNBits", x, b, scales, *more, K=depth, N=5, bits=bits, block_size=size)
 
 
 PACKED = [
@@ -123,6 +124,8 @@ PACKED = [
     packed(4, Const(seeded(5 * 3, seed=17)), None, Const(seeded(5, seed=18))),
     packed(8, Const(bytes_of(5 * 3, seed=19))),
     packed(4, size=32),
+    packed(4, x=seeded(1, 2, 48)),
+    packed(4, Const(bytes_of(5 * 2, seed=21)), x=seeded(1, 48)),
 ]
 
 CASES: list[Case] = [*FUSED, *QUANTIZED, *PACKED]

@@ -58,7 +58,8 @@ def packed_weight(
     """A constant right operand: of a convolution (`root`), else of a matmul."""
     build = Builder()
     few = ROWS_PER_BYTE * weight.tensor.dtype.itemsize
-    if root is None and math.prod(product.domain[:-1]) <= few:
+    rows = zip(product.domain, product.kinds, strict=True)
+    if root is None and math.prod(extent for extent, kind in rows if kind == "row") <= few:
         weight = as_bytes(build, weight) or weight
     type = weight.tensor
     if root is not None:
