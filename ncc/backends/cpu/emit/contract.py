@@ -7,13 +7,14 @@ since panels are padded with zeros.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ncc.backends.cpu.emit.code import Value, integer
+from ncc.backends.cpu.emit.code import Value, integer, literal
+from ncc.backends.cpu.emit.contract_body import body_bytes
+from ncc.backends.cpu.emit.contract_halves import halves_pay, member
 from ncc.backends.cpu.emit.contract_matrix import MatrixTiles, fits_matrix
 from ncc.backends.cpu.emit.contract_product import VectorTiles
+from ncc.backends.cpu.emit.contract_tile import TileEmitter
 from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.uses import changes
 from ncc.ir.types import DType
@@ -31,22 +32,52 @@ def emit_contract(fn: FunctionEmitter, stmt: Contract) -> None:
     if stmt.columns == 0 or any(extent == 0 for _, extent in stmt.m):
         return
     assert all(extent > 0 for _, extent in stmt.k), "a sum of nothing is not a product"
+    fn.environment.change(changes((stmt,)))
     tiles = tiles_of(fn, stmt)
-    with _numbers(fn, stmt, tiles.grid.count) as (first, end), tiles.prepared():
-        fn.environment.change(changes((stmt,)))
+    if not stmt.parallel:
+        _emit(tiles, integer(0), integer(tiles.grid.count))
+    elif _shares_rows(stmt, tiles):
+        is_odd = fn.code.resize(fn.cores, "i1")
+        with fn.code.when(is_odd), fn.environment.scope():
+            _emit_share(fn, tiles)
+        is_even = fn.code.binary("xor", is_odd, literal(True, "i1"))
+        with fn.code.when(is_even), fn.environment.scope():
+            _emit_half(fn, tiles)
+    else:
+        _emit_share(fn, tiles)
+
+
+def _shares_rows(stmt: Contract, tiles: TileEmitter) -> bool:
+    """Whether cores, if even in number, share the rows in halves rather than the columns.
+
+    Vectors multiply so slowly that it makes no difference to them.
+    """
+    a_bytes, b_bytes = (x.buffer.size * x.dtype.itemsize for x in (stmt.a, stmt.b))
+    exchanged = a_bytes + body_bytes(stmt)
+    return isinstance(tiles, MatrixTiles) and halves_pay(
+        tiles.grid, b_bytes, exchanged, tiles.l2_bytes
+    )
+
+
+def _emit_share(fn: FunctionEmitter, tiles: TileEmitter) -> None:
+    """This core's share of all tiles."""
+    with fn.share(tiles.grid.count) as (first, end):
+        _emit(tiles, first, end)
+
+
+def _emit_half(fn: FunctionEmitter, tiles: TileEmitter) -> None:
+    """This core's share of one half of the rows."""
+    own = member(fn.code, tiles.grid, fn.core, fn.cores)
+    tiles.grid = own.half
+    with fn.part(own.half.total(fn.code), own.core, own.cores) as (first, end):
+        _emit(tiles, first, end)
+
+
+def _emit(tiles: TileEmitter, first: Value, end: Value) -> None:
+    with tiles.prepared():
         tiles.emit(first, end)
 
 
 def tiles_of(fn: FunctionEmitter, stmt: Contract) -> MatrixTiles | VectorTiles:
     """How the tiles of `stmt` are computed, of which there is at least one."""
     return (MatrixTiles if fits_matrix(stmt, fn.target) else VectorTiles)(fn, stmt)
-
-
-@contextmanager
-def _numbers(fn: FunctionEmitter, stmt: Contract, count: int) -> Iterator[tuple[Value, Value]]:
-    """The numbers of the tiles of this core."""
-    if not stmt.parallel:
-        yield integer(0), integer(count)
-        return
-    with fn.share(count) as numbers:
-        yield numbers

@@ -147,16 +147,20 @@ class FunctionEmitter:
     @contextmanager
     def share(self, extent: int) -> Iterator[tuple[Value, Value]]:
         """Code for this core's part of range(extent), if it has one; yields first and end."""
-        first = self._share_start(extent, self.core)
-        following = self.code.binary("add", self.core, integer(1))
-        end = self._share_start(extent, following)
+        with self.part(integer(extent), self.core, self.cores) as numbers:
+            yield numbers
+
+    @contextmanager
+    def part(self, extent: Value, core: Value, cores: Value) -> Iterator[tuple[Value, Value]]:
+        """The same for one core of some that share a range among themselves."""
+        first = self._share_start(extent, core, cores)
+        end = self._share_start(extent, self.code.binary("add", core, integer(1)), cores)
         some = self.code.compare("icmp ult", first, end)
         with self.code.when(some), self.environment.scope():
             yield first, end
 
-    def _share_start(self, extent: int, core: Value) -> Value:
-        total = self.code.binary("mul", core, integer(extent))
-        return self.code.binary("udiv", total, self.cores)
+    def _share_start(self, extent: Value, core: Value, cores: Value) -> Value:
+        return self.code.binary("udiv", self.code.binary("mul", core, extent), cores)
 
     @contextmanager
     def bound(self, var: Var, value: Value | int) -> Iterator[None]:
