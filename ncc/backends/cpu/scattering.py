@@ -27,7 +27,7 @@ from ncc.backends.cpu.loops import (
     const,
 )
 from ncc.backends.cpu.space import Loop, Operand, flat_positions, join_axes
-from ncc.backends.cpu.views import View
+from ncc.backends.cpu.views import View, dense_strides
 from ncc.diagnostics import Locs
 from ncc.ir.ops.scatter import Reduction, ScatterElements, ScatterND
 from ncc.ir.types import DType
@@ -120,7 +120,15 @@ class _Writer:
             for one in scatter.coordinates
         ]
         operands = [self.updates, self.into, *self.indices]
-        self.loops = join_axes(updates.shape, scatter.kinds, operands, self.updates)
+        self.loops = join_axes(updates.shape, scatter.kinds, operands, self._order())
+
+    def _order(self) -> Operand:
+        """Turns as they count, whatever lies where; after them lanes as the updates lie."""
+        updates, kinds = self.scatter.updates, self.scatter.kinds
+        beyond = 1 + max(map(abs, updates.strides), default=0)
+        counting = zip(kinds, dense_strides(updates.shape), updates.strides, strict=True)
+        strides = [beyond * dense if kind == "turn" else lane for kind, dense, lane in counting]
+        return Operand(self.updates.buffer, 0, strides)
 
     def kernel(self) -> Stmt:
         """Lanes in pieces, shared by the cores; every turn on each of them."""
