@@ -52,6 +52,8 @@ FAR = 1024
 
 A tile of matrix registers reads each row of a block once; a copy of them cost more than it saved.
 """
+COPIED = 64 * 1024
+"""Bytes of queries that a core has room for beside scores, weights and what rows keep."""
 VECTOR = 32
 """Divides the length of a row in scratch, an odd number of times: caches hold rows of such."""
 
@@ -176,7 +178,7 @@ class AttentionKernel:
         self.scores = self._scratch(attention.cut.tensor.dtype, shapes.keys)
         self.weights = self._scratch(attention.weights.tensor.dtype, shapes.run)
         self.given = self.queries = queries
-        if _lie_far(shapes.queries, target):
+        if _lie_far(shapes.queries, target) and self._fit(shapes.queries):
             self.queries = self._scratch(shapes.queries.dtype, shapes.scores.run)
         rooms = (self.scores, self.weights)
         self.rows = RowWriter(attention, body, self.key, before, rooms, self.build)
@@ -233,6 +235,11 @@ class AttentionKernel:
         strides = [0] * (self.local.fastest + 1)
         strides[self.key.fastest], strides[self.local.fastest] = 1, length
         return Operand(self.build.allocate(dtype, self.local.extent * length), 0, strides)
+
+    def _fit(self, queries: View) -> bool:
+        """Whether there is room for a copy of the queries of a block."""
+        length = _length(self.shapes.scores.run)
+        return self.shapes.block * length * queries.dtype.itemsize <= COPIED
 
     # Statements.
 

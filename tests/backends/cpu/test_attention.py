@@ -259,6 +259,13 @@ def test_rows_that_are_too_long_for_a_core_are_kept_in_memory() -> None:
     assert [products(call.kernel) for call in calls_of(LONG, RUNNABLE[-1])] == [0, 1, 0, 0, 1]
 
 
+@pytest.mark.parametrize(("depth", "copied"), [(512, True), (16384, False)])
+def test_queries_are_copied_where_a_core_has_room(depth: int, copied: bool) -> None:
+    kernel = kernel_of(attention(operands("2", 32, 24, depth, 8, F32), PLAIN), RUNNABLE[0])
+    verify_kernel(kernel)
+    assert any(buffer.size >= depth for buffer in kernel.scratch) is copied
+
+
 def test_scores_are_never_in_memory() -> None:
     calls = calls_of(attention(operands("4", 256, 256, 16, 16, F32), PLAIN), RUNNABLE[-1])
     assert plan(calls).nbytes <= 2 * 4 * 256 * 16 * 4
