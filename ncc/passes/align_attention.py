@@ -141,7 +141,12 @@ def _count(value: Value) -> int:
 
 
 def _common_axes(shapes: Sequence[Dims]) -> Dims | None:
-    """The fewest axes that each of `shapes` joins some of; those of the last if they do."""
+    """The fewest axes that each of `shapes` joins some of; those of the last if they do.
+
+    Shapes of as many elements; none where one of them is of a single matrix.
+    """
+    if () in shapes:
+        return ()
     marks = sorted({mark for shape in shapes for mark in _marks(shape)} | {1})
     if 0 in marks or any(high % low for low, high in itertools.pairwise(marks)):
         return None
@@ -164,13 +169,13 @@ def _groups(joined: Dims, axes: Dims) -> list[Dims]:
         while math.prod(group) < size:
             group.insert(0, rest.pop())
         found.insert(0, tuple(group))
-    return [(*rest, *found[0]), *found[1:]] if found else [axes]
+    return [(*rest, *found[0]), *found[1:]] if found else []
 
 
 def _split(dims: Dims, joined: Dims, axes: Dims) -> Dims:
     """`dims`, each 1 or that of `joined`, over `axes`, some of which make each of `joined`."""
     padded = (1,) * (len(joined) - len(dims)) + dims
-    pairs = zip(padded or (1,), _groups(joined, axes), strict=True)
+    pairs = zip(padded, _groups(joined, axes), strict=True)
     return tuple(axis if have > 1 else 1 for have, group in pairs for axis in group)
 
 

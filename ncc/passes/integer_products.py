@@ -79,10 +79,12 @@ def _plain(build: Builder, unit: Value) -> Value:
 
 
 @rule(P(Quantize, P(Dequantize, V("x"), V("s"), V("z")), V("s"), V("z"), bind="quantize"))
-def same_integers(build: Builder, quantize: Quantize, x: Value) -> Value | Skip:
+def same_integers(build: Builder, quantize: Quantize, x: Value, s: Value) -> Value | Skip:
     """quantize(dequantize(x, s, z), s, z) -> x"""
     if not x.tensor.dtype.is_int or x.tensor.dtype is not quantize.to:
         return Skip(f"{x.type} is not {quantize.to.value}")
+    if s.tensor.dtype is not DType.f32:
+        return Skip(f"real numbers in units of {s.type} are rounded")
     return x
 
 
@@ -157,8 +159,8 @@ def _is_unit(t: Value, unit: Value | None) -> bool:
 def relu_of_units(build: Builder, sums: Value, unit: Value) -> Value | Skip:
     """relu(sums * unit) -> relu(sums) * unit"""
     units = constant_array(unit)
-    if units is None or not bool(np.all(units > 0)):
-        return Skip(f"{unit.type} is not known to be positive")
+    if units is None or not bool(np.all((units > 0) & np.isfinite(units))):
+        return Skip(f"{unit.type} is not known to be positive and finite")
     return build(Mul(), build(Relu(), sums), unit)
 
 

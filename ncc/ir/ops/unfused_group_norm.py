@@ -72,6 +72,6 @@ def _per_channel(build: Builder, x: Value, numbers: Value) -> Value | None:
     channels, spatial = x.tensor.shape[1], x.tensor.rank - 2
     dims = numbers.tensor.dims
     column = (channels, *[1] * spatial)
-    if numbers.tensor.dtype is not x.tensor.dtype or math.prod(dims) != channels:
+    if numbers.tensor.dtype is not x.tensor.dtype or dims not in (column, (1, *column)):
         return None
-    return build(Reshape((math.prod(dims),)), numbers) if dims[-len(column) :] == column else None
+    return build(Reshape((math.prod(dims),)), numbers)
