@@ -49,7 +49,7 @@ Progress = Callable[[str], None]
 
 def simplify(graph: Graph, options: Options, target: Target) -> Graph:
     """The same numbers from fewer nodes."""
-    graph = integer_products(cse(fold(canonicalize(graph))))
+    graph = cse(fold(integer_products(canonicalize(graph))))
     return dce(cse(canonicalize(fold_scale(lift_scale(graph)))))
 
 

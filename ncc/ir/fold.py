@@ -97,10 +97,16 @@ def _literal_of(array: Any, type: TensorType) -> Literal:
 class FoldingBuilder(Builder):
     """A builder that evaluates small expressions over literals as it appends.
 
-    Shape arithmetic of a model thus becomes literals while it is imported.
+    Shape arithmetic of a model thus becomes literals while it is imported; quantized weights stay
+    what they are, but for single numbers.
     """
 
     def __call__(self, op: Op, *operands: Value, locs: Locs | None = None) -> Value:
         made = self.make(op, operands, self.locs if locs is None else locs)
-        (result,) = fold_node(self, made) or self.append(made).results
+        folds = op.imported_folded or _is_number(made.result)
+        (result,) = (fold_node(self, made) if folds else None) or self.append(made).results
         return result
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value.type, TensorType) and value.type.is_static and value.tensor.size == 1

@@ -33,6 +33,8 @@ class Op:
     """True for ops that only ever run in host segments (data-dependent sizes, strings)."""
     pure: ClassVar[bool] = True
     """False for ops whose result is not a function of their operands (random numbers)."""
+    imported_folded: ClassVar[bool] = True
+    """False for ops whose literal operands say more than their result (quantized weights)."""
 
     def infer(self, *operands: Any) -> Type | tuple[Type, ...]:
         """Result types from operand types; NccError when they do not fit."""

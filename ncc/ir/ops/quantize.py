@@ -34,6 +34,8 @@ class Quantize(Elementwise):
 class Dequantize(Elementwise):
     """(x - zero_point) * scale, in the type of the scale; all three broadcast."""
 
+    imported_folded = False
+
     def check(self, *operands: TensorType) -> None:
         x, _, zero_point = operands
         super().check(x, zero_point)
