@@ -36,7 +36,7 @@ from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.prune import prune
 from ncc.passes import graph_pass
-from ncc.passes.attention import MOST_NODES
+from ncc.passes.attention import MOST_NODES, followers
 
 Dims = tuple[int, ...]
 
@@ -65,23 +65,11 @@ class _Region:
 
 def _region(graph: Graph, scores: Node) -> _Region | None:
     """What is between `scores` and the only product that takes what is made of them."""
-    nodes: dict[Node, None] = {scores: None}
-    contexts: dict[Node, None] = {}
-    stack = [scores.result]
-    while stack:
-        value = stack.pop()
-        if value in graph.outputs or len(nodes) > MOST_NODES:
-            return None
-        for reader in graph.uses.get(value, ()):
-            if isinstance(reader.op, MatMul):
-                contexts[reader] = None
-            elif not _keeps_rows(reader, scores.result):
-                return None
-            elif reader not in nodes:
-                nodes[reader] = None
-                stack.append(reader.result)
-    context, *others = contexts or (None,)
-    if context is None or others or not _takes(context, nodes) or not _some(Reduce, nodes):
+    found = followers(graph, scores, _keeps_rows)
+    if found is None:
+        return None
+    nodes, context = [scores, *found[0]], found[1]
+    if len(nodes) > MOST_NODES or not _takes(context, nodes) or not _some(Reduce, nodes):
         return None
     tail = _tail(graph, context)
     if not _some(Reshape, (*nodes, *tail)):
@@ -101,7 +89,7 @@ def _keeps_rows(node: Node, scores: Value) -> bool:
     return dims[-2:] in ((rows, columns), (rows, 1)) and _count(node.result) == _count(scores)
 
 
-def _takes(context: Node, nodes: dict[Node, None]) -> bool:
+def _takes(context: Node, nodes: Sequence[Node]) -> bool:
     """Whether the product multiplies what one of `nodes` made by something else, once each."""
     weights, values = context.operands
     apart = weights.node in nodes and values.node not in nodes

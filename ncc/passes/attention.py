@@ -13,7 +13,7 @@ are read by nobody else. A kernel of some rows at a time needs no more than thos
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ncc.ir.fold import is_literal
@@ -48,8 +48,8 @@ def attentions(graph: Graph, constant: set[Value]) -> Iterator[tuple[Attention, 
     for scores in graph.nodes:
         if not isinstance(scores.op, MatMul) or not _is_computed(scores, constant):
             continue
-        found = _followers(graph, scores)
-        if found is None:
+        found = followers(graph, scores, _by_row)
+        if found is None or not _fits(scores, *found):
             continue
         nodes, context = sorted(found[0], key=position.__getitem__), found[1]
         first = next((node for node in nodes if isinstance(node.op, Reduce)), None)
@@ -87,11 +87,16 @@ def _is_computed(product: Node, constant: set[Value]) -> bool:
     return right not in constant and not is_literal(left)
 
 
-def _followers(graph: Graph, scores: Node) -> tuple[list[Node], Node] | None:
-    """What is made of `scores` row by row, and the only product that takes it."""
+def followers(
+    graph: Graph, scores: Node, follows: Callable[[Node, Value], bool]
+) -> tuple[list[Node], Node] | None:
+    """What is made of `scores`, and the only product that takes it.
+
+    None if something of it is an output, does not follow by `follows(node, scores.result)`, or if
+    it is more than `MOST_NODES`.
+    """
     found: dict[Node, None] = {}
     contexts: dict[Node, None] = {}
-    made = {scores.result}
     stack = [scores.result]
     while stack:
         value = stack.pop()
@@ -100,18 +105,22 @@ def _followers(graph: Graph, scores: Node) -> tuple[list[Node], Node] | None:
         for reader in graph.uses.get(value, ()):
             if isinstance(reader.op, MatMul):
                 contexts[reader] = None
-            elif not _by_row(reader, scores.result):
+            elif not follows(reader, scores.result):
                 return None
             elif reader not in found:
                 found[reader] = None
-                made.add(reader.result)
                 stack.append(reader.result)
     if len(contexts) != 1:
         return None
     (context,) = contexts
+    return list(found), context
+
+
+def _fits(scores: Node, nodes: Sequence[Node], context: Node) -> bool:
+    """Whether the second product multiplies weights, shaped as the scores, by something else."""
+    made = {scores.result, *(node.result for node in nodes)}
     weights, values = context.operands
-    fits = weights in made and values not in made and _shape(weights) == _shape(scores.result)
-    return (list(found), context) if fits else None
+    return weights in made and values not in made and _shape(weights) == _shape(scores.result)
 
 
 def _by_row(node: Node, scores: Value) -> bool:
