@@ -13,6 +13,7 @@ from ncc.neff.format import PAGE, Program, Segment, ValueSpec, round_up
 from ncc.runtime.cores import Team
 from ncc.runtime.host import HostGraph
 from ncc.runtime.mapping import Mapping
+from ncc.runtime.outputs import Output
 from ncc.runtime.scratch import Scratch
 from ncc.runtime.tensors import Array, addresses, numpy_dtype
 
@@ -118,8 +119,7 @@ class DeviceStep:
 
     def __init__(self, program: Program, index: int, shared: Code) -> None:
         segment = program.segments[index]
-        specs = [(number, program.values[number]) for number in segment.outputs]
-        self._made = [(number, spec.shape or (), numpy_dtype(spec.dtype)) for number, spec in specs]
+        self._made = [(number, Output(program.values[number])) for number in segment.outputs]
         self._io = segment.inputs + segment.outputs
         self._cores = segment.cores
         self._call = self.entry(segment, shared)
@@ -129,9 +129,9 @@ class DeviceStep:
         return shared.caller(segment.entry, len(self._io))
 
     def run(self, values: Values, workspace: Workspace, cores: int) -> None:
-        """Call the code on at most `cores` cores; its outputs are new arrays."""
-        for number, shape, dtype in self._made:
-            values[number] = np.empty(shape, dtype)
+        """Call the code on at most `cores` cores; its outputs are arrays of their own."""
+        for number, output in self._made:
+            values[number] = output.array()
         if cores > self._cores:
             cores = self._cores
         self._call(workspace, cores, *addresses(values, self._io))
