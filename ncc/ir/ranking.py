@@ -53,14 +53,21 @@ class Places:
 
 def best(build: Builder, x: Value, k: int, *, largest: bool) -> Best | None:
     """The k best elements of each row [..., n], best first; None where that is too much work."""
-    n = x.tensor.dims[-1]
-    if not 0 < k <= n or not x.tensor.size:
+    size, n = x.tensor.size, x.tensor.dims[-1]
+    if not finds_few(size, n, k):
         return None
-    if k <= FEW_PASSES and x.tensor.size * k <= FEW_STEPS:
-        return _one_by_one(build, _places(build, x, largest), k)
-    if x.tensor.size * (n + k) <= FEW_PAIRS:
-        return _by_rank(build, _places(build, x, largest), k)
-    return None
+    found = _one_by_one if _few_passes(size, k) else _by_rank
+    return found(build, _places(build, x, largest), k)
+
+
+def finds_few(size: int, n: int, k: int) -> bool:
+    """Whether k of n elements of each row, of `size` in all, are found by comparing."""
+    some = 0 < k <= n and size > 0
+    return some and (_few_passes(size, k) or size * (n + k) <= FEW_PAIRS)
+
+
+def _few_passes(size: int, k: int) -> bool:
+    return k <= FEW_PASSES and size * k <= FEW_STEPS
 
 
 def _places(build: Builder, x: Value, largest: bool) -> Places:

@@ -49,6 +49,8 @@ class Pattern(Enum):
     """The same elements in the same memory, addressed otherwise."""
     placement = "placement"
     """Operands side by side in one memory (concat, pad)."""
+    alone = "alone"
+    """A kernel of its own, which nothing joins."""
     opaque = "opaque"
     """Anything else."""
 
@@ -241,7 +243,7 @@ def fuse(
         if node.results[0] in constant or node in grouping.of:
             continue
         pattern = classify(node)
-        if pattern not in {Pattern.view, Pattern.placement, Pattern.opaque}:
+        if pattern not in {Pattern.view, Pattern.placement, Pattern.alone, Pattern.opaque}:
             grouping.join(node, pattern)
     return _emit(graph, grouping, holds)
 

@@ -11,6 +11,8 @@ from tests.suite.case import Array, Case, Const, f32, node_case, seeded
 X = seeded(2, 3, 1, 7)
 NAN = f32([[1, np.nan, 3], [4, 5, -np.inf]])
 TIES = f32([[2, 5, 5, 1], [0, 0, -3, -3]])
+UNUSUAL = f32([[1, np.inf, 2, -np.inf, 3], [1, 2, np.nan, 4, np.inf], [-0.0, -0.0, 0, -0.0, 0]])
+HUGE = np.full(50, 2**61, np.int64)
 INTEGERS = np.arange(-12, 12, dtype=np.int32).reshape(2, 3, 4)
 REDUCTIONS = ("ReduceSum", "ReduceMean", "ReduceProd", "ReduceMax", "ReduceMin")
 NORMS = ("ReduceL1", "ReduceL2", "ReduceSumSquare")
@@ -90,6 +92,19 @@ CUMULATIVE = [
     cumsum(INTEGERS.astype(np.int64), 0, exclusive=1),
     cumsum(X.astype(np.float64), 3),
     cumsum(seeded(100), 0),
+    cumsum(seeded(3, 157), 1),
+    cumsum(seeded(3, 157), 1, exclusive=1),
+    cumsum(seeded(3, 157), 1, exclusive=1, reverse=1),
+    cumsum(seeded(2, 9, 301), 1),
+    cumsum(seeded(2, 9, 301), 1, exclusive=1, reverse=1),
+    cumsum(seeded(5, 0, 3), 2),
+    cumsum(seeded(5, 1, 7), 1, exclusive=1),
+    cumsum(seeded(2, 37).astype(np.float16), 1),
+    cumsum(seeded(37, 6).astype(np.float16), 0),
+    cumsum(HUGE, 0),
+    cumsum(HUGE.reshape(-1, 1, 5), 0, reverse=1),
+    cumsum(UNUSUAL, 1),
+    cumsum(UNUSUAL.T.copy(), 0),
     node_case("CumSum", X, np.array(1), name="CumSum along an axis from an input"),
 ]
 

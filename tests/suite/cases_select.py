@@ -12,12 +12,19 @@ from tests.suite.cases_shape import ints
 X = seeded(3, 5, 2)
 TIES = f32([[3, 1, 3, 2, 1], [0, 0, 0, 0, 0]])
 SPARSE = np.where(seeded(3, 4) > 0.3, seeded(3, 4), f32(0))
+LONG = np.round(seeded(3, 2000), 2)
+SORTED = np.arange(5000, dtype=np.float32).reshape(1, -1)
 KEEP = np.array([True, False, True, True])
 WORDS = np.array([2, 1, 1, 3, 4, 3, 2], np.int64)
 
 
 def scalar(value: float, dtype: type = np.int64) -> Const:
     return Const(np.array(value, dtype))
+
+
+def topk(x: Array, k: int, axis: int = -1, largest: int = 1) -> Case:
+    name = f"TopK {k} of {x.dtype}{list(x.shape)} {axis} {largest}"
+    return node_case("TopK", x, ints(k), outputs=2, axis=axis, largest=largest, name=name)
 
 
 TOPK = [
@@ -27,6 +34,18 @@ TOPK = [
     node_case("TopK", TIES, ints(4), outputs=2, largest=0, name="TopK smallest of ties"),
     node_case("TopK", TIES.astype(np.int64), ints(5), outputs=2),
     node_case("TopK", X, ints(0), outputs=2, name="TopK of none"),
+    *(topk(LONG, k) for k in (20, 300, 1500)),
+    *(topk(LONG, k, largest=0) for k in (20, 300, 1500)),
+    topk(LONG.T.copy(), 25, axis=0),
+    topk(seeded(19, 300), 300),
+    topk(seeded(2, 3000).astype(np.float64), 40),
+    topk(seeded(2, 900).astype(np.float16), 40),
+    topk(np.arange(6000, dtype=np.int64).reshape(2, -1) * 2**40 % 9973 - 5000, 50),
+    topk(np.arange(900, dtype=np.int8).reshape(1, -1), 500),
+    topk(np.arange(900, dtype=np.uint8).reshape(3, -1), 150, largest=0),
+    topk(SORTED, 30),
+    topk(SORTED, 30, largest=0),
+    topk(np.zeros((1, 5000), np.float32), 30),
     node_case("TopK", X, outputs=2, k=3, axis=1, opset=9),
     node_case("TopK", X, np.array([2]), outputs=2, axis=0, name="TopK of an input"),
 ]

@@ -21,6 +21,7 @@ from ncc.backends.cpu.loops import (
     Contract,
     Expr,
     For,
+    If,
     Kernel,
     Load,
     Role,
@@ -98,6 +99,8 @@ def _accesses(
             yield _Access(stmt.buffer, stmt.index, here, loops)
         elif isinstance(stmt, For):
             yield from _accesses(stmt.body, here, (*loops, (stmt.var,)))
+        elif isinstance(stmt, If):
+            yield from _accesses(stmt.body, here, (*loops, ()))
 
 
 def _ordered(load: _Access, store: _Access, indices: Indices) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ncc.backends.cpu.orders import Order, channels_last, order_of, order_to_reshape
-from ncc.backends.cpu.rules import PLACEMENTS
+from ncc.backends.cpu.rules import ALONE, PLACEMENTS
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.ops.broadcast_to import BroadcastTo
@@ -108,7 +108,7 @@ def assign_orders(
     convolved = _convolved(nodes)
     models: dict[Value, View] = {value: dense_model(value) for value in graph.inputs}
     for node in nodes:
-        if not isinstance(node.op, (Fused, *PLACEMENTS)):
+        if not isinstance(node.op, (Fused, *PLACEMENTS, *ALONE)):
             source = node.operands[0]
             model = models.get(source) or dense_model(source)
             seen = view_of(node, model)

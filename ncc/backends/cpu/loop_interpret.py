@@ -18,6 +18,7 @@ from ncc.backends.cpu.loops import (
     Convert,
     Expr,
     For,
+    If,
     Kernel,
     Let,
     Load,
@@ -71,6 +72,9 @@ class _Run:
             case For():
                 for position in range(stmt.extent):
                     self._values[stmt.var] = np.int64(position)
+                    self.statements(stmt.body)
+            case If():
+                if self._evaluate(stmt.condition):
                     self.statements(stmt.body)
             case Contract():
                 self._contract(stmt)

@@ -16,10 +16,12 @@ from ncc.backends.cpu.loops import (
     Convert,
     Expr,
     For,
+    If,
     Kernel,
     Kind,
     Let,
     Load,
+    Local,
     Role,
     Stmt,
     Store,
@@ -126,6 +128,10 @@ class _Verifier:
                 self._store(stmt)
             case For():
                 self._loop(stmt, scope)
+            case If():
+                assert scope.vector is None, "a choice inside a vector loop"
+                assert stmt.condition.dtype is DType.bool, "the condition is no bool"
+                self.block(stmt.body, scope.inner())
             case Contract():
                 self._contract(stmt, scope)
 
@@ -133,7 +139,7 @@ class _Verifier:
         assert stmt.local in scope.declared, f"{stmt.local.name} is not declared"
         assert stmt.value.dtype is stmt.local.dtype, f"{stmt.local.name} has another type"
         if scope.vector is not None and stmt.local in scope.outside:
-            how = dict(scope.vector.reduce).get(stmt.local)
+            how = dict((*scope.vector.reduce, *scope.vector.scan)).get(stmt.local)
             assert how is not None, f"{stmt.local.name} is not reduced by the vector loop"
             assert _combines(stmt, how), f"{stmt.local.name} is not combined by {how}"
 
@@ -148,10 +154,13 @@ class _Verifier:
         vector = stmt if stmt.kind is Kind.vector else None
         assert stmt.extent >= 0, f"{stmt.var.name} has extent {stmt.extent}"
         assert not (vector and scope.vector), "a vector loop inside a vector loop"
-        assert vector or not stmt.reduce, f"a {stmt.kind.value} loop reduces nothing"
-        for local, how in stmt.reduce:
+        combined = (*stmt.reduce, *stmt.scan)
+        assert vector or not combined, f"a {stmt.kind.value} loop reduces nothing"
+        for local, how in combined:
             assert local in scope.declared, f"{local.name} is not declared"
             assert how in REDUCTIONS, f"{how} does not reduce"
+        for local, _ in stmt.scan:
+            _verify_scan(stmt, local)
         inner = scope.inner(vector)
         self._bind(stmt.var, inner)
         self.block(stmt.body, inner)
@@ -226,6 +235,16 @@ def _verify_apply(expr: Apply) -> None:
     if expr.fn == "where":
         assert expr.args[0].dtype is DType.bool, "where chooses by a bool"
     assert dtype not in _STORED_ONLY or expr.fn in _MOVES, f"{expr.fn} of {dtype.value}"
+
+
+def _verify_scan(stmt: For, local: Local) -> None:
+    """One assignment, by a statement of the loop itself, and nothing that reads before it."""
+    made = [s for s in walk(stmt.body) if isinstance(s, Assign) and s.local is local]
+    assert len(made) == 1, f"{local.name} is scanned {len(made)} times"
+    assert made[0] in stmt.body, f"{local.name} is scanned inside another loop"
+    before = stmt.body[: stmt.body.index(made[0])]
+    roots = [expr for s in walk(before) for expr in operands(s)]
+    assert local not in postorder(roots), f"{local.name} is read before it is scanned"
 
 
 def _combines(stmt: Assign, how: str) -> bool:

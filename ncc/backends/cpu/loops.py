@@ -215,8 +215,9 @@ class For(Stmt):
 
     In a vector loop, `reduce` lists the outer locals that the body updates, each only as
     `Assign(local, fn(local, e))`, with fn one of `REDUCTIONS`, or for add as
-    `Assign(local, fma(a, b, local))`; the order of combination is free. Any other outer local
-    must not be assigned in a vector loop.
+    `Assign(local, fma(a, b, local))`; the order of combination is free. `scan` lists others that
+    are assigned so once, as a statement of `body` itself, and are read after it: each lane sees
+    what was combined up to it. Any other outer local must not be assigned in a vector loop.
     """
 
     var: Var
@@ -224,6 +225,15 @@ class For(Stmt):
     body: tuple[Stmt, ...]
     kind: Kind = Kind.serial
     reduce: tuple[tuple[Local, str], ...] = ()
+    scan: tuple[tuple[Local, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class If(Stmt):
+    """`body` where `condition` holds, outside of vector loops."""
+
+    condition: Expr
+    body: tuple[Stmt, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,5 +390,5 @@ def walk(stmts: Sequence[Stmt]) -> Iterator[Stmt]:
     """Every statement, outer before inner."""
     for stmt in stmts:
         yield stmt
-        if isinstance(stmt, For | Contract):
+        if isinstance(stmt, For | If | Contract):
             yield from walk(stmt.body)

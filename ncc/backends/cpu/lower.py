@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ncc.backends.cpu.alone import lone_calls
 from ncc.backends.cpu.attention import AttentionKernel, Shapes
 from ncc.backends.cpu.borders import fill_border, prepare_border
 from ncc.backends.cpu.builder import Call
 from ncc.backends.cpu.depthwise import is_depthwise
 from ncc.backends.cpu.layout import Layout, outer_operand, own_inputs, root_of, view_of
 from ncc.backends.cpu.nest import is_nest, nest
-from ncc.backends.cpu.orders import channels_last, order_to_reshape
+from ncc.backends.cpu.orders import channels_last, order_to_reshape, taps_first
 from ncc.backends.cpu.packing import Widths, by_cost, packed_at_run_time, packed_weight
 from ncc.backends.cpu.placing import assign
 from ncc.backends.cpu.products import (
@@ -25,6 +26,7 @@ from ncc.backends.cpu.products import (
 )
 from ncc.backends.cpu.refine import may_refine, refined, refined_body
 from ncc.backends.cpu.repeats import Repeats
+from ncc.backends.cpu.rules import ALONE
 from ncc.backends.cpu.scattering import scatter
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides, io_view, same_elements
@@ -82,11 +84,13 @@ class _Lowering:
 
     def _node(self, node: Node) -> None:
         if isinstance(node.op, Concat):
-            self._concat(node)
+            self._concat(node, node.op)
         elif isinstance(node.op, Pad):
             self._pad(node, node.op)
         elif isinstance(node.op, ScatterElements | ScatterND):
             self._scatter(node, node.op)
+        elif isinstance(node.op, ALONE):
+            self._alone(node)
         elif not isinstance(node.op, Fused):
             self._alias(node)
         elif any(value.tensor.size for value in node.results):
@@ -123,8 +127,7 @@ class _Lowering:
             seen = place.seen_in(self._storage(place.parent))
             if seen is not None:
                 return seen
-        none = (0,) * type.rank
-        low, high = self.layout.halo.get(value, (none, none))
+        low, high = self.layout.halo.get(value, _nothing(value))
         inner, whole = self._allocate(value, self.layout.order[value], low, high)
         around = list(high)
         if any(high):
@@ -209,14 +212,13 @@ class _Lowering:
         whole, dims = self.results[self.layout.direct_copies[node]], source.tensor.dims
         return replace(whole, shape=dims, strides=dense_strides(dims, order))
 
-    def _concat(self, node: Node) -> None:
+    def _concat(self, node: Node, op: Concat) -> None:
         whole = self._storage(node.result)
-        assert isinstance(node.op, Concat)
         start = 0
         for value in node.operands:
             first = [0] * value.tensor.rank
-            first[node.op.axis] = start
-            start += value.tensor.dims[node.op.axis]
+            first[op.axis] = start
+            start += value.tensor.dims[op.axis]
             self._put(value, whole.sliced(first, value.tensor.dims, [1] * len(first)), node)
 
     def _pad(self, node: Node, op: Pad) -> None:
@@ -232,6 +234,10 @@ class _Lowering:
         indices, updates = map(self._view, others)
         if updates.size and into.size:
             self.calls.append(scatter(op, into, indices, updates).call(node.locs))
+
+    def _alone(self, node: Node) -> None:
+        results = [self._storage(value) for value in node.results]
+        self.calls += lone_calls(node, [self._view(value) for value in node.operands], results)
 
     def _put(self, value: Value, into: View, node: Node) -> None:
         """Copy an operand into its place, unless it was computed there."""
@@ -380,15 +386,11 @@ class _Lowering:
         view = self._view(right)
         if conv is None:
             return view
-        groups = (conv.groups, view.shape[0] // conv.groups)
-        split = view.split(0, groups)
-        taps = range(3, len(split.shape))
-        arranged = split.transposed((0, *taps, 2, 1))
-        memory = Memory(Space.arena, arranged.size * view.dtype.itemsize)
-        dense = replace(arranged, memory=memory, offset=0, strides=dense_strides(arranged.shape))
+        arranged = taps_first(view, conv.groups)
+        dense = arranged.anew()
         self._copy(arranged, dense, locs)
-        summed = math.prod(arranged.shape[1:-1])
-        matrix = dense.reshaped((groups[0], summed, groups[1]))
+        groups, *summed, columns = arranged.shape
+        matrix = dense.reshaped((groups, math.prod(summed), columns))
         assert matrix is not None
         return matrix
 

@@ -51,3 +51,9 @@ def _groups(before: Sequence[int], after: Sequence[int]) -> Iterator[list[int]]:
         if left == right:
             yield group
             group = []
+
+
+def taps_first(filters: View, groups: int) -> View:
+    """Filters [groups * columns, channels, *taps] as [groups, *taps, channels, columns]."""
+    split = filters.split(0, (groups, filters.shape[0] // groups))
+    return split.transposed((0, *range(3, len(split.shape)), 2, 1))

@@ -9,6 +9,7 @@ from ncc.ir.ops.average_pool import AveragePool
 from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.concat import Concat
 from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.cumulative import Cumulative
 from ncc.ir.ops.fused import Fused
 from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.matmul import MatMul
@@ -18,12 +19,14 @@ from ncc.ir.ops.reduce import Reduce, ReduceMean
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.scatter import ScatterElements, ScatterND
 from ncc.ir.ops.slice import Slice
+from ncc.ir.ops.topk import TopK
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.types import DType, TensorType
 from ncc.passes.fuse import Pattern
 
 VIEWS: tuple[type[Op], ...] = (Transpose, Reshape, Slice, BroadcastTo)
 PLACEMENTS: tuple[type[Op], ...] = (Concat, Pad, ScatterElements, ScatterND)
+ALONE: tuple[type[Op], ...] = (Cumulative, TopK)
 
 ELEMENTS = {
     DType.f64,
@@ -42,6 +45,7 @@ FACTORS = {DType.f64, DType.f32, DType.f16, DType.bf16}
 _PATTERNS: tuple[tuple[type[Op] | tuple[type[Op], ...], Pattern], ...] = (
     (VIEWS, Pattern.view),
     (PLACEMENTS, Pattern.placement),
+    (ALONE, Pattern.alone),
     (Elementwise, Pattern.pointwise),
     (ReduceMean, Pattern.opaque),
     (Reduce, Pattern.reduction),
@@ -78,6 +82,8 @@ def refusal(node: Node) -> str | None:
     if isinstance(node.op, ScatterElements | ScatterND):
         x, indices, _ = (value.tensor for value in node.operands)
         return "a few updates are choices" if node.op.makes_few(x, indices) else None
+    if isinstance(node.op, TopK) and node.op.finds_few(node.operands[0].tensor):
+        return "a few elements are found by comparing"
     return None
 
 
@@ -93,6 +99,6 @@ def _product_refusal(node: Node) -> str | None:
 
 def ungrouped(node: Node) -> str | None:
     """Why a node cannot be lowered as it stands; None for kernels and for what moves nothing."""
-    if isinstance(node.op, (Fused, *VIEWS, *PLACEMENTS)):
+    if isinstance(node.op, (Fused, *VIEWS, *PLACEMENTS, *ALONE)):
         return None
     return f"{node.op.name} is not in a kernel"

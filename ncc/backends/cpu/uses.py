@@ -12,6 +12,7 @@ from ncc.backends.cpu.loops import (
     Convert,
     Expr,
     For,
+    If,
     Let,
     Load,
     Local,
@@ -60,6 +61,8 @@ def operands(stmt: Stmt) -> tuple[Expr, ...]:
             return (stmt.value,)
         case Store():
             return tuple(e for e in (stmt.index, stmt.value, stmt.guard) if e is not None)
+        case If():
+            return (stmt.condition,)
         case Contract():
             return (stmt.a, stmt.b)
     return ()

@@ -96,6 +96,11 @@ class View:
             held.append((extent // size, stride * size))
         return replace(self, shape=tuple(shape), strides=tuple(reversed(strides)))
 
+    def anew(self) -> View:
+        """The same shape without gaps, in memory of its own."""
+        memory = Memory(Space.arena, self.size * self.dtype.itemsize)
+        return View(memory, self.dtype, self.shape, dense_strides(self.shape))
+
     def split(self, axis: int, sizes: tuple[int, int]) -> View:
         """Axis of size a*b as two axes (a, b); an axis of size 1 as (1, 1)."""
         outer, inner = sizes if self.shape[axis] != 1 else (1, 1)

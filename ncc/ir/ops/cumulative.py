@@ -7,12 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ncc.ir.graph import Builder, Value
 from ncc.ir.op import Array, Op, op, require
-from ncc.ir.ops.arithmetic import Add, Mul
-from ncc.ir.ops.cast import Cast
-from ncc.ir.ops.pad import Pad
-from ncc.ir.ops.slice import Slice
 from ncc.ir.types import DType, TensorType
 
 
@@ -30,7 +25,8 @@ class Cumulative(Op):
     start: ClassVar[int] = 0
     """What combines with an element to that element."""
     accumulate: ClassVar[np.ufunc] = np.add
-    joins: ClassVar[type[Op]] = Add
+    how: ClassVar[str] = "add"
+    """The scalar function that combines two."""
 
     def infer(self, x: TensorType) -> TensorType:
         require(
@@ -51,36 +47,6 @@ class Cumulative(Op):
             joined = self.accumulate.accumulate(wide, self.axis, dtype=wide.dtype)
         return (np.flip(joined, self.axis) if self.reverse else joined).astype(x.dtype)
 
-    def decompose(self, build: Builder, x: Value) -> Value | None:
-        """log2(n) steps, each combining with the result so far, 1, 2, 4 .. elements away.
-
-        Hillis and Steele, Data parallel algorithms, CACM 1986.
-        """
-        if not x.tensor.is_static:
-            return None
-        total = build(Cast(x.tensor.dtype.compute), x)
-        if self.exclusive:
-            total = self._shifted(build, total, 1)
-        distance = 1
-        while distance < x.tensor.dims[self.axis]:
-            total = build(self.joins(), total, self._shifted(build, total, distance))
-            distance *= 2
-        return build(Cast(x.tensor.dtype), total)
-
-    def _shifted(self, build: Builder, x: Value, distance: int) -> Value:
-        """x moved by `distance` away from where the elements are taken from, `start` moving in."""
-        dims = x.tensor.dims
-        distance = min(distance, dims[self.axis])
-        here = [distance if axis == self.axis else 0 for axis in range(len(dims))]
-        none = [0] * len(dims)
-        kept = Slice(
-            tuple(here if self.reverse else none),
-            tuple(dim - gone for dim, gone in zip(dims, here, strict=True)),
-            (1,) * len(dims),
-        )
-        low, high = (none, here) if self.reverse else (here, none)
-        return build(Pad(tuple(low), tuple(high), float(self.start)), build(kept, x))
-
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return operands[0].size
 
@@ -96,4 +62,4 @@ class Cumprod(Cumulative):
 
     start = 1
     accumulate = np.multiply
-    joins = Mul
+    how = "mul"

@@ -7,7 +7,7 @@ import numpy as np
 from ncc.ir.graph import Builder, Value
 from ncc.ir.op import Array, Op, op, require
 from ncc.ir.ops.transpose import Transpose
-from ncc.ir.ranking import best
+from ncc.ir.ranking import best, finds_few
 from ncc.ir.types import UNKNOWN, Dim, DType, TensorType
 
 
@@ -41,6 +41,10 @@ class TopK(Op):
     def eval(self, x: Array) -> tuple[Array, Array]:
         _require_elements(x, self.k, self.axis)
         return select(x, self.k, self.axis, self.largest)
+
+    def finds_few(self, x: TensorType) -> bool:
+        """Whether there are few comparisons to make."""
+        return x.is_static and finds_few(x.size, x.dims[self.axis], self.k)
 
     def decompose(self, build: Builder, x: Value) -> tuple[Value, ...] | None:
         """Comparisons, where they are few; rows are along the last axis."""

@@ -13,11 +13,13 @@ from ncc.backends.cpu.emit.expression import Expressions
 from ncc.backends.cpu.emit.index import IndexEmitter
 from ncc.backends.cpu.emit.interleave import Interleaving, Run
 from ncc.backends.cpu.emit.memory import Memory
+from ncc.backends.cpu.emit.scan import Scan
 from ncc.backends.cpu.emit.types import stored
 from ncc.backends.cpu.loops import (
     Assign,
     Contract,
     For,
+    If,
     Kernel,
     Kind,
     Let,
@@ -50,6 +52,8 @@ class FunctionEmitter:
         )
         self.index.expressions = self.memory.expressions = self.expressions
         self.interleaving = Interleaving(self.code, self.environment, self.index, self.memory)
+        self.scans: dict[Local, Scan] = {}
+        """The locals that the vector loop around scans."""
         self._assigned = {stmt.local for stmt in walk(kernel.body) if isinstance(stmt, Assign)}
         self.core, self.cores = Value("%core", "i64"), Value("%cores", "i64")
         for position, buffer in enumerate(kernel.params):
@@ -79,6 +83,10 @@ class FunctionEmitter:
                 self.environment.change([stmt.buffer])
             case For():
                 self._loop_statement(stmt)
+            case If():
+                condition = self.expressions.scalar(stmt.condition)
+                with self.code.when(condition), self.environment.scope():
+                    self.statements(stmt.body)
             case Contract():
                 contract.emit_contract(self, stmt)
 
@@ -102,6 +110,9 @@ class FunctionEmitter:
     def assign(self, local: Local, value: Value) -> None:
         """Give `local` a new value, in the lanes in force."""
         slot, lanes = self.environment.locals[local], self.environment.lanes
+        if lanes is not None and local in self.scans:
+            self.scans[local].assign(value, lanes.active)
+            return
         assert isinstance(slot, Slot), f"{local.name} changes"
         if slot.masked and lanes is not None and lanes.mask is not None:
             before = self.code.load(slot.pointer, slot.element, slot.lanes)

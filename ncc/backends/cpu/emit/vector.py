@@ -11,14 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ncc.backends.cpu.emit.arithmetic import primitive
 from ncc.backends.cpu.emit.code import Value, integer, vector_literal
-from ncc.backends.cpu.emit.environment import Lanes, Slot
-from ncc.backends.cpu.emit.types import constant, element
-from ncc.backends.cpu.loops import Assign, For, Local, Var
-from ncc.ir.types import DType
+from ncc.backends.cpu.emit.environment import Lanes
+from ncc.backends.cpu.emit.reduction import Reduction
+from ncc.backends.cpu.emit.scan import Scan
+from ncc.backends.cpu.loops import Assign, For, Var
 
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
@@ -37,12 +34,16 @@ def emit_vector_loop(fn: FunctionEmitter, stmt: For) -> None:
     wanted = -(-ACCUMULATORS // max(len(stmt.reduce), 1))
     copies = wanted if stmt.reduce and chunks >= 2 * wanted else 1
     reductions = [Reduction(fn, local, how, width, copies) for local, how in stmt.reduce]
+    fn.scans = {local: Scan(fn, local, how, width) for local, how in stmt.scan}
     emit = _Chunks(fn, stmt, width, reductions)
     emit.whole(done // width, chunks // copies - done // width, copies)
     emit.whole(chunks // copies * copies, chunks % copies, 1)
     emit.rest(chunks * width, rest)
     for reduction in reductions:
         reduction.finish()
+    for scan in fn.scans.values():
+        scan.finish()
+    fn.scans = {}
 
 
 def _combines_down(stmt: For) -> bool:
@@ -93,16 +94,21 @@ class _Chunks:
         for copy in range(copies):
             start = self.fn.code.add(base, copy * self.width)
             with _reducing(self.reductions, copy), lanes(self.fn, self.stmt.var, start, self.width):
-                self.fn.statements(self.stmt.body)
+                self._body()
 
     def rest(self, first: int, count: int) -> None:
         """The last `count` iterations, fewer than a chunk."""
         if not count:
             return
-        width = self.width if self.reductions else _lanes_for(count)
+        width = self.width if self.reductions or self.fn.scans else _lanes_for(count)
         here = lanes(self.fn, self.stmt.var, integer(first), width, count)
         with _reducing(self.reductions, 0), here:
-            self.fn.statements(self.stmt.body)
+            self._body()
+
+    def _body(self) -> None:
+        for scan in self.fn.scans.values():
+            scan.start()
+        self.fn.statements(self.stmt.body)
 
 
 @contextmanager
@@ -128,64 +134,3 @@ def _reducing(reductions: Sequence[Reduction], copy: int) -> Iterator[None]:
     yield
     for reduction in reductions:
         reduction.stand_in(reduction.outer)
-
-
-class Reduction:
-    """One local that a vector loop reduces with `how`, in accumulators that hold nothing yet."""
-
-    def __init__(
-        self, fn: FunctionEmitter, local: Local, how: str, width: int, copies: int
-    ) -> None:
-        self._fn, self._local, self._how = fn, local, how
-        outer = fn.environment.locals[local]
-        assert isinstance(outer, Slot), f"{local.name} is reduced, so it changes"
-        self.outer = outer
-        kind = element(local.dtype)
-        nothing = constant(identity(how, local.dtype), local.dtype, width)
-        self.slots = [
-            Slot(fn.code.allocate(kind, width), kind, width, masked=True) for _ in range(copies)
-        ]
-        for slot in self.slots:
-            fn.code.store(nothing, slot.pointer)
-
-    def stand_in(self, slot: Slot) -> None:
-        """From here on the local is in `slot`."""
-        self._fn.environment.locals[self._local] = slot
-        self._fn.environment.change([self._local])
-
-    def finish(self) -> None:
-        """Combine the accumulators, then their lanes by halves, then the value from before."""
-        code = self._fn.code
-        values = [code.load(slot.pointer, slot.element, slot.lanes) for slot in self.slots]
-        while len(values) > 1:
-            values = [self._combine(*pair) for pair in zip(values[::2], values[1::2], strict=True)]
-        total = values[0]
-        while total.lanes > 1:
-            half = total.lanes // 2
-            low = code.shuffle(total, total, range(half))
-            high = code.shuffle(total, total, range(half, total.lanes))
-            total = self._combine(low, high)
-        before = self._fn.expressions.scalar(self._local)
-        self._fn.assign(self._local, self._combine(before, code.extract(total, 0)))
-
-    def _combine(self, a: Value, b: Value) -> Value:
-        return primitive(self._fn.code, self._how, self._local.dtype, [a, b])
-
-
-def identity(how: str, dtype: DType) -> float:
-    """The value that combines with any other to that other."""
-    if how in ("min", "max"):
-        least, most = _range(dtype)
-        return most if how == "min" else least
-    if how == "add" and dtype.is_float:
-        return -0.0
-    return {"add": 0, "mul": 1, "bitand": -1, "bitor": 0}[how]
-
-
-def _range(dtype: DType) -> tuple[float, float]:
-    if dtype.is_float:
-        return -np.inf, np.inf
-    if dtype is DType.bool:
-        return False, True
-    info = np.iinfo(dtype.numpy)
-    return int(info.min), int(info.max)

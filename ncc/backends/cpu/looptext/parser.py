@@ -16,6 +16,7 @@ from ncc.backends.cpu.loops import (
     Convert,
     Expr,
     For,
+    If,
     Kernel,
     Kind,
     Let,
@@ -119,6 +120,8 @@ class _KernelReader:
                 return self._store(tree)
             case "loop":
                 return self._loop(tree)
+            case "choice":
+                return self._choice(tree)
             case "contract":
                 return self._contract(tree)
         name, shared = tree.children
@@ -138,10 +141,14 @@ class _KernelReader:
         )
 
     def _loop(self, tree: Tree[Token]) -> For:
-        kind, head, reduce, body = _trees(tree)
-        reductions = tuple(map(self._reduction, _trees(reduce)))
+        kind, head, reduce, scan, body = _trees(tree)
+        reduced, scanned = (tuple(map(self._reduction, _trees(part))) for part in (reduce, scan))
         var, extent = self._range(head)
-        return For(var, extent, self._block(body), Kind(str(kind.children[0])), reductions)
+        return For(var, extent, self._block(body), Kind(str(kind.children[0])), reduced, scanned)
+
+    def _choice(self, tree: Tree[Token]) -> If:
+        condition, body = _trees(tree)
+        return If(self._expr(condition), self._block(body))
 
     def _reduction(self, tree: Tree[Token]) -> tuple[Local, str]:
         local, how = _tokens(tree)

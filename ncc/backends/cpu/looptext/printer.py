@@ -21,6 +21,7 @@ from ncc.backends.cpu.loops import (
     Convert,
     Expr,
     For,
+    If,
     Kernel,
     Kind,
     Let,
@@ -118,13 +119,23 @@ class _Printer:
                 yield f"{place} = {self._expr(stmt.value)}"
             case For():
                 yield from self._loop(stmt)
+            case If():
+                yield from self._choice(stmt)
             case Contract():
                 yield from self._contract(stmt)
 
     def _loop(self, stmt: For) -> Iterator[str]:
-        pairs = ", ".join(f"{self._name(local)}: {how}" for local, how in stmt.reduce)
-        reduce = f" reduce({pairs})" if pairs else ""
-        yield f"{stmt.kind.value} {self._range(stmt.var, stmt.extent)}{reduce} {{"
+        head = f"{stmt.kind.value} {self._range(stmt.var, stmt.extent)}"
+        yield f"{head}{self._combined('reduce', stmt.reduce)}{self._combined('scan', stmt.scan)} {{"
+        yield from self._block(stmt.body, "  ")
+        yield "}"
+
+    def _combined(self, word: str, locals: Sequence[tuple[Local, str]]) -> str:
+        pairs = ", ".join(f"{self._name(local)}: {how}" for local, how in locals)
+        return f" {word}({pairs})" if pairs else ""
+
+    def _choice(self, stmt: If) -> Iterator[str]:
+        yield f"if {self._expr(stmt.condition)} {{"
         yield from self._block(stmt.body, "  ")
         yield "}"
 

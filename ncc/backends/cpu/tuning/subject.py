@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ncc.backends.cpu.builder import Call
-from ncc.backends.cpu.loops import Contract, For, Kernel, Load, Pack, Stmt, const, walk
+from ncc.backends.cpu.loops import Contract, For, If, Kernel, Load, Pack, Stmt, const, walk
 from ncc.backends.cpu.looptext.printer import to_text
 from ncc.backends.tuning import KEY_LENGTH
 
@@ -69,7 +69,7 @@ def _exchanged(stmts: Iterable[Stmt], old: Stmt, new: Stmt) -> Iterable[Stmt]:
     for stmt in stmts:
         if stmt is old:
             yield new
-        elif isinstance(stmt, For):
+        elif isinstance(stmt, For | If):
             yield replace(stmt, body=tuple(_exchanged(stmt.body, old, new)))
         else:
             yield stmt
