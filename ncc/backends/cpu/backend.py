@@ -30,12 +30,13 @@ from ncc.ir.graph import Graph, Value
 from ncc.passes.align_attention import align_attention
 from ncc.passes.compute_early import compute_early
 from ncc.passes.fuse import fuse
+from ncc.passes.nest_concats import nest_concats
 from ncc.passes.split_batch import split_batch
 
 
 def kernels(graph: Graph) -> Graph:
     """The body of a device segment with every computing node in a fused one."""
-    graph = align_attention(compute_early(legalize(graph)))
+    graph = align_attention(compute_early(nest_concats(legalize(graph))))
     return fuse(graph, classify=classify, holds=numbers_held(graph), attends=attends)
 
 

@@ -140,6 +140,28 @@ def test_the_zeros_of_a_part_lie_around_the_whole() -> None:
     assert_runs(PADDED_PART, TARGET, tolerance=1e-5)
 
 
+DENSE_BLOCK = f"""
+graph @g(%x: f32[1, 4, 6, 6], %a: f32[2, 4, 3, 3], %b: f32[3, 6, 3, 3], %c: f32[2, 9, 3, 3]) {{
+  %0 = relu(%x)
+  %1 = {conv("%0", "%a", 1)}
+  %2 = concat(%0, %1) {{axis = 1}}
+  %3 = {conv("%2", "%b", 1)}
+  %4 = concat(%0, %1, %3) {{axis = 1}}
+  %5 = {conv("%4", "%c", 1)}
+  %6 = concat(%0, %1, %3, %5) {{axis = 1}}
+  %7 = relu(%6)
+  return %7
+}}"""
+
+
+def test_each_feature_of_a_dense_block_has_its_place_in_the_last_concat() -> None:
+    graph, layout = layout_of(DENSE_BLOCK)
+    first, second, last = (node.result for node in graph.nodes if node.op.name == "concat")
+    assert [layout.place[value].parent for value in (first, second)] == [second, last]
+    assert len(layout.place) == 6
+    assert_runs(DENSE_BLOCK, TARGET, tolerance=1e-5)
+
+
 def test_a_padding_is_the_border_of_what_is_padded() -> None:
     text = """
 graph @g(%x: f32[3, 4]) {
