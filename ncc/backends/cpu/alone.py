@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from ncc.backends.cpu.builder import Call
 from ncc.backends.cpu.scanning import scan
 from ncc.backends.cpu.selecting import select
+from ncc.backends.cpu.suppressing import suppress
 from ncc.backends.cpu.views import View
 from ncc.ir.graph import Node
 from ncc.ir.ops.cumulative import Cumulative
+from ncc.ir.ops.non_max_suppression import KeptBoxes
 from ncc.ir.ops.topk import TopK
 
 
@@ -20,5 +22,7 @@ def lone_calls(node: Node, operands: Sequence[View], results: Sequence[View]) ->
         return ()
     if isinstance(op, TopK):
         return (select(op, operands[0], results[0], results[1], node.locs),)
+    if isinstance(op, KeptBoxes):
+        return suppress(op, operands, results, node.locs)
     assert isinstance(op, Cumulative), f"{op.name} has no kernel of its own"
     return (scan(op, operands[0], results[0], node.locs, node.flops),)

@@ -14,6 +14,7 @@ from ncc.ir.ops.fused import Fused
 from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.matmul import MatMul
 from ncc.ir.ops.max_pool import MaxPool
+from ncc.ir.ops.non_max_suppression import KeptBoxes
 from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reduce import Reduce, ReduceMean
 from ncc.ir.ops.reshape import Reshape
@@ -26,7 +27,7 @@ from ncc.passes.fuse import Pattern
 
 VIEWS: tuple[type[Op], ...] = (Transpose, Reshape, Slice, BroadcastTo)
 PLACEMENTS: tuple[type[Op], ...] = (Concat, Pad, ScatterElements, ScatterND)
-ALONE: tuple[type[Op], ...] = (Cumulative, TopK)
+ALONE: tuple[type[Op], ...] = (Cumulative, KeptBoxes, TopK)
 
 ELEMENTS = {
     DType.f64,
@@ -82,7 +83,14 @@ def refusal(node: Node) -> str | None:
     if isinstance(node.op, ScatterElements | ScatterND):
         x, indices, _ = (value.tensor for value in node.operands)
         return "a few updates are choices" if node.op.makes_few(x, indices) else None
-    if isinstance(node.op, TopK) and node.op.finds_few(node.operands[0].tensor):
+    return _lone_refusal(node) if found is Pattern.alone else None
+
+
+def _lone_refusal(node: Node) -> str | None:
+    operands = [value.tensor for value in node.operands]
+    if isinstance(node.op, KeptBoxes) and any(x.dtype is not DType.f32 for x in operands):
+        return "boxes that are not f32"
+    if isinstance(node.op, TopK) and node.op.finds_few(operands[0]):
         return "a few elements are found by comparing"
     return None
 

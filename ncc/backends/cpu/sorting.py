@@ -98,6 +98,10 @@ class Line:
         stored = MATH.cast(place, self.places.dtype)
         return (Store(self.keys, at, key), Store(self.places, at, stored))
 
+    def take(self, index: Expr, other: Line) -> tuple[Store, ...]:
+        """Stores of what `other` holds there."""
+        return self.put(index, other.key(index), other.place(index))
+
 
 class Sorter:
     """Writes sorts between two lines of one kernel."""

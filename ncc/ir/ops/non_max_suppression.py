@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
+from ncc.ir.fold import constant_array
+from ncc.ir.graph import Builder, Value
+from ncc.ir.indexing import constant
 from ncc.ir.op import Array, Op, op, require
+from ncc.ir.ops.dynamic_slice import DynamicSlice
 from ncc.ir.types import UNKNOWN, DType, TensorType
+
+MOST_ROWS = 1 << 20
+"""Up to which rows are made for all boxes that could be kept."""
 
 
 @op("non_max_suppression")
@@ -60,6 +68,60 @@ class NonMaxSuppression(Op):
             return np.concatenate([centre - half, centre + half], 1)
         a, b = boxes[:, :2], boxes[:, 2:]
         return np.concatenate([np.minimum(a, b), np.maximum(a, b)], 1)
+
+    def decompose(
+        self,
+        build: Builder,
+        boxes: Value,
+        scores: Value,
+        most: Value,
+        overlap: Value,
+        score: Value,
+    ) -> Value | None:
+        """All rows that there could be, where that is known, and of those the first."""
+        known = constant_array(most)
+        if known is None or not (boxes.tensor.is_static and scores.tensor.is_static):
+            return None
+        limit = min(int(known.item()), scores.tensor.dims[2])
+        if limit <= 0 or math.prod(scores.tensor.dims[:2]) * limit > MOST_ROWS:
+            return None
+        kept = build.node(KeptBoxes(limit, self.center_point_box), boxes, scores, overlap, score)
+        rows, count = kept.results
+        zero, one = (constant(build, [number], DType.i64) for number in (0, 1))
+        return build(DynamicSlice((0,)), rows, zero, count, one)
+
+
+@op("kept_boxes")
+class KeptBoxes(Op):
+    """The rows of non_max_suppression with at most `most` boxes per class, then zeros, and how many
+    there are: i64[batch * classes * most, 3] and i64[1].
+    """
+
+    most: int
+    center_point_box: bool = False
+
+    def infer(
+        self, boxes: TensorType, scores: TensorType, overlap: TensorType, score: TensorType
+    ) -> tuple[TensorType, TensorType]:
+        whole = NonMaxSuppression(self.center_point_box)
+        rows = whole.infer(boxes, scores, overlap, overlap, score)
+        require(
+            self.most > 0 and boxes.is_static and scores.is_static,
+            f"at most {self.most} of boxes {boxes}",
+            operand=0,
+            label="needs a fixed size",
+        )
+        count = math.prod(scores.dims[:2]) * self.most
+        return rows.with_shape((count, 3)), rows.with_shape((1,))
+
+    def eval(
+        self, boxes: Array, scores: Array, overlap: Array, score: Array
+    ) -> tuple[Array, Array]:
+        whole, most = NonMaxSuppression(self.center_point_box), np.array(self.most)
+        kept = whole.eval(boxes, scores, most, overlap, score)
+        rows = np.zeros((math.prod(scores.shape[:2]) * self.most, 3), np.int64)
+        rows[: len(kept)] = kept
+        return rows, np.array([len(kept)])
 
 
 def _suppress(corners: Array, order: Array, overlap: float) -> Iterator[int]:

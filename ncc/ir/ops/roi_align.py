@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from enum import Enum
 
@@ -57,14 +58,14 @@ class RoiAlign(Op):
 
     def eval(self, x: Array, regions: Array, batch: Array) -> Array:
         check_range(batch, len(x))
-        wide = x.astype(DType.of(x.dtype).compute.numpy)
+        wide = np.ascontiguousarray(np.moveaxis(x, 1, -1), DType.of(x.dtype).compute.numpy)
         pairs = zip(regions.astype(wide.dtype), batch.tolist(), strict=True)
         bins = [self._bins(wide[index], region) for region, index in pairs]
-        shape = (len(bins), x.shape[1], *self.size)
-        return np.asarray(bins, x.dtype).reshape(shape)
+        shape = (len(bins), *self.size, x.shape[1])
+        return np.moveaxis(np.asarray(bins, x.dtype).reshape(shape), -1, 1)
 
     def _bins(self, picture: Array, region: Array) -> Array:
-        """One region of a picture [C, H, W]: [C, *size]."""
+        """One region of a picture [H, W, C]: [*size, C]."""
         scale, shift = region.dtype.type(self.scale), region.dtype.type(0.5 * self.half_pixel)
         low, high = region[1::-1] * scale - shift, region[:1:-1] * scale - shift
         extent = high - low if self.half_pixel else np.maximum(high - low, 1)
@@ -76,21 +77,24 @@ class RoiAlign(Op):
             _corners(
                 low[axis], extent[axis] / self.size[axis], (self.size[axis], counts[axis]), size
             )
-            for axis, size in enumerate(picture.shape[1:])
+            for axis, size in enumerate(picture.shape[:2])
         )
-        terms = [
-            picture[:, row[:, None], column] * (a[:, None] * b)
-            for row, a in rows
-            for column, b in columns
-        ]
-        high_bins, wide_bins = self.size
-        bins = (len(picture), high_bins, counts[0], wide_bins, counts[1])
-        split = [term.reshape(bins) for term in terms]
+        channels = picture.shape[2]
         if not math.prod(counts):
-            return np.zeros((len(picture), *self.size), picture.dtype)
-        if self.pooling is Pooling.MAX:
-            return np.asarray(np.max(split, axis=(0, 3, 5)))
-        return np.asarray(np.sum(split, axis=0).mean(axis=(2, 4)))
+            return np.zeros((*self.size, channels), picture.dtype)
+        elements = picture.reshape(-1, channels)
+        high_bins, wide_bins = self.size
+        bins = (high_bins, counts[0], wide_bins, counts[1], channels)
+        most = self.pooling is Pooling.MAX
+        joined, term = np.empty((2, bins[0] * bins[1], bins[2] * bins[3], channels), picture.dtype)
+        joined.fill(-np.inf if most else 0)
+        for (row, a), (column, b) in itertools.product(rows, columns):
+            place = row[:, None] * picture.shape[1] + column
+            np.take(elements, place, 0, out=term, mode="clip")
+            np.multiply(term, (a[:, None] * b)[..., None], out=term)
+            (np.maximum if most else np.add)(joined, term, out=joined)
+        split = joined.reshape(bins)
+        return np.asarray(split.max(axis=(1, 3)) if most else split.mean(axis=(1, 3)))
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return 8 * results[0].size * max(self.samples, 1) ** 2
