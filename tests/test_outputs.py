@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ncc.neff.format import ValueSpec
-from ncc.runtime.outputs import KEPT, LARGE, Output
+from ncc.runtime.outputs import KEPT, LARGE, LINE, Output
 from ncc.runtime.tensors import Array
 
 SHAPE = (2, LARGE // 4)
@@ -73,6 +73,11 @@ def test_arrays_have_the_shape_of_the_output(shape: tuple[int, ...]) -> None:
     assert array.shape == shape
     assert array.dtype == np.float32
     assert array.flags.carray
+
+
+def test_large_arrays_start_on_a_line() -> None:
+    made = output()
+    assert all(address(array) % LINE == 0 for array in [made.array() for _ in range(5)])
 
 
 def test_threads_never_get_the_same_memory() -> None:

@@ -16,6 +16,8 @@ from ncc.runtime.tensors import Array, numpy_dtype
 
 LARGE = 16 * 1024
 """Bytes from which memory is kept; below, the allocator of the process has it at hand."""
+LINE = 64
+"""Bytes of a line of memory: vectors that are stored across two lines take longer."""
 KEPT = 2
 """Arrays kept for an output: callers drop a result when they have the next."""
 
@@ -49,15 +51,22 @@ class Output:
                 taken.append(self._kept.pop())
             except IndexError:  # another thread took the last one
                 break
-            if getrefcount(taken[-1]) == _UNSHARED:
+            if getrefcount(taken[-1].base) == _UNSHARED:
                 return taken.pop(), taken
-        return np.empty(self._bytes, np.uint8), taken
+        return _lines(self._bytes), taken
+
+
+def _lines(nbytes: int) -> Array:
+    """So many bytes from the start of a line on. Arrays made in them refer to their `base`."""
+    memory = np.empty(nbytes + LINE - 1, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + nbytes]
 
 
 def _references_to_an_item() -> int:
-    """What `getrefcount` says of an object that only a list holds."""
-    items = [object()]
-    return getrefcount(items[-1])
+    """What `getrefcount` says of the base of lines that only a list holds."""
+    items = [_lines(1)]
+    return getrefcount(items[-1].base)
 
 
 _UNSHARED = _references_to_an_item()
