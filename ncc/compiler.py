@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -143,8 +144,8 @@ def compile(
     options = Options(
         target=target,
         auto_cast=None if auto_cast is None else _auto_cast(auto_cast),
-        dims=dims or {},
-        shapes=shapes or {},
+        dims=_sizes(dims or {}),
+        shapes=_shapes(shapes or {}),
         keep_fp32=keep_fp32,
         host=host,
         allow_nan=allow_nan,
@@ -159,6 +160,28 @@ def compile(
     if tuning is not None and (missed := untuned(bundle.report)):
         warnings.warn(missed, stacklevel=2)
     return bundle
+
+
+def _sizes(dims: Mapping[str, int]) -> dict[str, int]:
+    """`dims` as plain integers: numpy's are no part of a bundle."""
+    try:
+        return {name: operator.index(size) for name, size in dims.items()}
+    except TypeError:
+        raise NccError(
+            "bad-dims", f"dims {dims}: a size is an integer", exit=ExitCode.USAGE
+        ) from None
+
+
+def _shapes(shapes: Mapping[str, Sequence[int | str]]) -> dict[str, tuple[int | str, ...]]:
+    """`shapes` with plain integers; strings are names of symbols."""
+    try:
+        return {
+            name: tuple(size if isinstance(size, str) else operator.index(size) for size in shape)
+            for name, shape in shapes.items()
+        }
+    except TypeError:
+        message = f"shapes {shapes}: a shape is a tuple of integers and names"
+        raise NccError("bad-dims", message, exit=ExitCode.USAGE) from None
 
 
 def untuned(report: Mapping[str, Any]) -> str:
@@ -185,6 +208,14 @@ def _auto_cast(name: str) -> AutoCast:
 def import_model(model: Model, options: Options) -> Graph:
     """The graph of a model with every size bound."""
     load_ops()
+    if not isinstance(model, str | PathLike | ModelProto):
+        kind = type(model).__name__
+        raise NccError(
+            "usage",
+            f"a model is a path or an onnx.ModelProto, not {kind}",
+            exit=ExitCode.USAGE,
+            hint="onnx.load_from_string makes a model of bytes",
+        )
     source = model if isinstance(model, ModelProto) else Path(model)
     return import_onnx(
         source, dims=options.dims, shapes=options.shapes, allow_nan=options.allow_nan

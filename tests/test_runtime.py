@@ -128,6 +128,7 @@ WRONG: dict[str, tuple[Callable[[ncc.Model], object], str]] = {
     "size": (lambda m: m(X[1:]), "input 'x' has shape [999], needs [1000]"),
     "dtype": (lambda m: m(X.astype(np.float64)), "input 'x' is float64, needs f32 (float32)"),
     "objects": (lambda m: m(np.array([None] * SIZE)), "input 'x' is object, needs f32"),
+    "rows of several lengths": (lambda m: m([[1.0], [2.0, 3.0]]), "input 'x' is no array: "),
     "name": (lambda m: m(z=X), "the model has no input 'z'"),
     "missing": (lambda m: m(), "no input 'x'"),
     "too many": (lambda m: m(X, X), "2 inputs given, the model has 1"),

@@ -105,7 +105,7 @@ class Signature:
         return [*given, *(named[name] for name in names[len(given) :])]
 
     def _tensor(self, spec: TensorSpec, dtype: np.dtype[Any], value: ArrayLike) -> Array:
-        array = np.asarray(value)
+        array = self._array(spec, value)
         if array.dtype != dtype:
             array = self._converted(spec, dtype, array)
         if not matches(array.shape, spec.shape):
@@ -113,6 +113,12 @@ class Signature:
                 f"input '{spec.name}' has shape {list(array.shape)}, needs [{_sizes(spec)}]"
             )
         return dense(array)
+
+    def _array(self, spec: TensorSpec, value: ArrayLike) -> Array:
+        try:
+            return np.asarray(value)
+        except (TypeError, ValueError, RuntimeError) as error:  # what other libraries raise, too
+            raise self.wrong(f"input '{spec.name}' is no array: {error}") from None
 
     def _converted(self, spec: TensorSpec, dtype: np.dtype[Any], array: Array) -> Array:
         """`array` in the machine's byte order, or with its bits taken as the type that they are."""

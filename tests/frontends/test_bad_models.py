@@ -79,6 +79,8 @@ INVALID = {
     "g (float[2] x) => (float[2] y) { a = Relu(b) b = Relu(a) y = Add(a, x) }": "wait for each",
     "g (float[2] x) => (float[2] y) { y = Relu(x) y = Neg(x) }": "'y' is defined twice",
     "g (float[2] x) => (float[2] y) { x = Relu(x) y = Neg(x) }": "'x' is defined twice",
+    "g (float[2] x, float[2] x) => (float[2] y) { y = Relu(x) }": "two inputs are called 'x'",
+    "g (float[2] x) => (float[2] y, float[2] y) { y = Relu(x) }": "two outputs are called 'y'",
     "g (float[2] x) => (float[2] y) { y = Add(x, nowhere) }": "'nowhere', read by",
     "g (float[2] x) => (float[2] z) { y = Relu(x) }": "'z', read by the graph's outputs",
     "g (float[2] x) => (float[2] y) { y = Add(x) }": "takes 2 inputs, not 1",
@@ -129,6 +131,16 @@ def test_every_missing_op_is_named_in_one_error() -> None:
     assert (error.code, error.exit) == ("unsupported-op", ExitCode.UNSUPPORTED)
     assert "Foo (2), my.Bar (1)" in error.message
     assert [loc.node for loc in error.details.locs] == ["a", "c", "b"]
+
+
+def test_strings_are_refused() -> None:
+    error = refused(model("g (string[2] x) => (string[2] y) { y = Identity(x) }"))
+    assert error.exit is ExitCode.UNSUPPORTED
+    assert "input 'x' holds strings" in error.message
+
+
+def test_a_model_in_memory_is_called_so() -> None:
+    assert refused(ModelProto()).message.startswith("model is not an ONNX model")
 
 
 @pytest.mark.parametrize("opset", [6, 99])

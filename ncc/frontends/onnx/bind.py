@@ -12,7 +12,7 @@ from ncc.diagnostics import ExitCode, NccError, meant
 from ncc.frontends.onnx.dtypes import dtype_of
 from ncc.frontends.onnx.tensors import MAX_ELEMENTS
 from ncc.ir.op import unsupported
-from ncc.ir.types import Dim, TensorType, dim_symbols, symbol
+from ncc.ir.types import Dim, DType, TensorType, dim_symbols, symbol
 
 Shapes = Mapping[str, tuple[int | str, ...]]
 
@@ -38,6 +38,8 @@ def declared(info: ValueInfoProto) -> Input:
         raise unsupported(f"input '{info.name}' is not a tensor")
     tensor = info.type.tensor_type
     dtype = dtype_of(tensor.elem_type)
+    if dtype is DType.string:
+        raise unsupported(f"input '{info.name}' holds strings")
     shape = tuple(_dim(info.name, axis, tensor) for axis in range(len(tensor.shape.dim)))
     return Input(info.name, TensorType(dtype, shape), tensor.HasField("shape"))
 

@@ -12,7 +12,7 @@ from onnx import ModelProto
 from ncc.frontends.onnx.bind import Input, Shapes, bind, declared
 from ncc.frontends.onnx.functions import local_functions
 from ncc.frontends.onnx.read import opsets, read_model, write_model
-from ncc.frontends.onnx.scope import GraphScope, Unit, initializers_of
+from ncc.frontends.onnx.scope import GraphScope, Unit, initializers_of, require_distinct
 from ncc.frontends.onnx.tensors import Tensors
 from ncc.ir.fold import FoldingBuilder
 from ncc.ir.graph import Graph, Value
@@ -30,7 +30,9 @@ class OnnxModel:
     def inputs(self) -> tuple[Input, ...]:
         """The inputs that a caller feeds: those that no initializer gives."""
         given = initializers_of(self.proto.graph)
-        return tuple(declared(info) for info in self.proto.graph.input if info.name not in given)
+        infos = self.proto.graph.input
+        require_distinct("inputs", [info.name for info in infos])
+        return tuple(declared(info) for info in infos if info.name not in given)
 
     def graph(self, *, dims: Mapping[str, int], shapes: Shapes) -> Graph:
         """The model for inputs of the sizes in `dims` (by symbol) and `shapes` (by input)."""
@@ -39,6 +41,7 @@ class OnnxModel:
         unit = Unit(self.name, FoldingBuilder(), self.tensors, local_functions(self.proto))
         graph = self.proto.graph
         names = [output.name for output in graph.output]
+        require_distinct("outputs", names)
         scope = GraphScope(
             unit,
             opsets(self.proto),
@@ -56,7 +59,7 @@ def read_onnx(source: Path | ModelProto, *, allow_nan: bool = False) -> OnnxMode
     """
     path = write_model(source) if isinstance(source, ModelProto) else source
     name = "model" if isinstance(source, ModelProto) else source.name
-    return OnnxModel(read_model(path), name, Tensors(path, allow_nan))
+    return OnnxModel(read_model(path, name), name, Tensors(path, allow_nan))
 
 
 def import_onnx(

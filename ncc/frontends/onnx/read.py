@@ -19,8 +19,11 @@ from ncc.frontends.onnx.wire import WireError, parse_lean
 OLDEST_OPSET = 7
 
 
-def read_model(path: Path) -> ModelProto:
-    """The model in the file at `path`, large tensors replaced by references into the file."""
+def read_model(path: Path, name: str) -> ModelProto:
+    """The model in the file at `path`, large tensors replaced by references into the file.
+
+    `name` is what errors call the model.
+    """
     if not path.exists():
         raise NccError("model-file", f"{path} does not exist", exit=ExitCode.USAGE)
     if not stat.S_ISREG(path.stat().st_mode):
@@ -28,14 +31,14 @@ def read_model(path: Path) -> ModelProto:
     try:
         with path.open("rb") as handle:
             if not path.stat().st_size:
-                raise _not_a_model(path, "it is empty")
+                raise _not_a_model(name, "it is empty")
             with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                model = _parse(memoryview(data), path)
+                model = _parse(memoryview(data), name)
     except OSError as error:
         raise NccError(
             "model-file", f"cannot read {path}: {error.strerror}", exit=ExitCode.USAGE
         ) from None
-    _check_header(model, path)
+    _check_header(model, name)
     return model
 
 
@@ -51,11 +54,11 @@ def write_model(model: ModelProto) -> Path:
         ) from None
 
 
-def _parse(data: memoryview, path: Path) -> ModelProto:
+def _parse(data: memoryview, name: str) -> ModelProto:
     try:
         return parse_lean(data)
     except WireError as error:
-        raise _not_a_model(path, str(error), _guess(bytes(data[:512]))) from None
+        raise _not_a_model(name, str(error), _guess(bytes(data[:512]))) from None
     finally:
         data.release()
 
@@ -71,24 +74,24 @@ def _guess(head: bytes) -> str:
     return "the file may be truncated; fetch or export it again"
 
 
-def _not_a_model(path: Path, reason: str, hint: str = "") -> NccError:
-    return NccError("invalid-model", f"{path.name} is not an ONNX model: {reason}", hint=hint)
+def _not_a_model(name: str, reason: str, hint: str = "") -> NccError:
+    return NccError("invalid-model", f"{name} is not an ONNX model: {reason}", hint=hint)
 
 
-def _check_header(model: ModelProto, path: Path) -> None:
+def _check_header(model: ModelProto, name: str) -> None:
     """Refuse files that parse and yet hold no model, and opsets outside the supported range."""
     if not all(isinstance(text, str) for text in _texts(model)):
-        raise _not_a_model(path, "one of its names is not UTF-8")
+        raise _not_a_model(name, "one of its names is not UTF-8")
     if not model.HasField("graph") or not model.graph.output:
-        raise _not_a_model(path, "it has no graph with outputs")
+        raise _not_a_model(name, "it has no graph with outputs")
     opset = opsets(model).get("", 0)
     newest = onnx.defs.onnx_opset_version()
     if not opset and any(not node.domain for node in model.graph.node):
-        raise _not_a_model(path, "it does not say which opset it uses")
+        raise _not_a_model(name, "it does not say which opset it uses")
     if opset and not OLDEST_OPSET <= opset <= newest:
         raise NccError(
             "unsupported-opset",
-            f"{path.name} uses opset {opset}; {OLDEST_OPSET} to {newest} are supported",
+            f"{name} uses opset {opset}; {OLDEST_OPSET} to {newest} are supported",
             exit=ExitCode.UNSUPPORTED,
             hint="convert it with onnx.version_converter, or export it again with another opset",
         )

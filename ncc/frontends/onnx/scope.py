@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -182,11 +183,7 @@ class GraphScope:
 
 def initializers_of(graph: GraphProto) -> dict[str, TensorProto]:
     """The initializers of a graph by name; NccError when two share one."""
-    found = {tensor.name: tensor for tensor in graph.initializer}
-    if len(found) < len(graph.initializer):
-        names = [tensor.name for tensor in graph.initializer]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise NccError("invalid-model", f"two initializers are called '{twice}'")
+    require_distinct("initializers", [tensor.name for tensor in graph.initializer])
     if graph.sparse_initializer:
         name = graph.sparse_initializer[0].values.name
         raise NccError(
@@ -195,7 +192,14 @@ def initializers_of(graph: GraphProto) -> dict[str, TensorProto]:
             exit=ExitCode.UNSUPPORTED,
             hint="store it dense",
         )
-    return found
+    return {tensor.name: tensor for tensor in graph.initializer}
+
+
+def require_distinct(what: str, names: Sequence[str]) -> None:
+    """Refuse a name that stands twice among the `names` of one kind of thing."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise NccError("invalid-model", f"two {what} are called '{twice[0]}'")
 
 
 def plain_domain(domain: str) -> str:
