@@ -27,6 +27,7 @@ CONV = [
     node_case("Conv", X3, W3, strides=[2, 1, 2], pads=[1, 0, 1, 0, 1, 1]),
     node_case("Conv", X2, seeded(4, 6, 1, 1), name="Conv with filters from an input"),
     node_case("Conv", X2, seeded(4, 3, 3, 2), group=2, name="Conv of groups with such filters"),
+    node_case("Conv", seeded(2, 12, 5, 7), seeded(8, 3, 3, 3), group=4, name="Conv in four groups"),
     node_case("Conv", X2, seeded(6, 1, 3, 3), group=6, name="Conv of channels with such filters"),
     node_case("Conv", X2.reshape(12, 1, 9, 11), Const(seeded(1, 1, 4, 3)), name="Conv of planes"),
     node_case("Conv", X2.astype(np.float16), Const(W2.array.astype(np.float16))),

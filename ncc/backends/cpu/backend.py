@@ -32,6 +32,7 @@ from ncc.passes.compute_early import compute_early
 from ncc.passes.fuse import fuse
 from ncc.passes.nest_concats import nest_concats
 from ncc.passes.split_batch import split_batch
+from ncc.passes.widen_groups import widen_groups
 
 
 def kernels(graph: Graph) -> Graph:
@@ -42,7 +43,8 @@ def kernels(graph: Graph) -> Graph:
 
 def kernels_by_samples(graph: Graph, target: Target) -> Graph:
     """`kernels`, each for a few samples at a time where those of a batch would leave the caches."""
-    return split_batch(kernels(graph), hides=partial(weights_hidden, target=target))
+    wide = widen_groups(graph) if target.has_matrix_registers else graph
+    return split_batch(kernels(wide), hides=partial(weights_hidden, target=target))
 
 
 def compile_segments(

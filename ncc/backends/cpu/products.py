@@ -21,7 +21,7 @@ from ncc.backends.cpu.loops import (
 )
 from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions, join_axes
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.tiles import choose
+from ncc.backends.cpu.tiles import LINE, choose
 from ncc.backends.cpu.views import View, runs
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Graph, Node
@@ -193,7 +193,7 @@ def product_call(
     evaluator = Evaluator(others, {}, build.names)
 
     def contract(at: dict[Loop, Expr], parallel: bool) -> Stmt:
-        rows = [loop for loop in loops if loop.kind == "row"]
+        rows = [loop for loop in loops if loop.kind == "row" and loop not in at]
         columns = [loop for loop in loops if loop.kind == "column"]
         m = [(build.names.var(), loop.extent) for loop in rows]
         n = build.names.var()
@@ -226,9 +226,21 @@ def product_call(
             parallel=parallel,
         )
 
-    batches = [loop for loop in loops if loop.kind == "batch"]
-    call = build.finish((_over_batches(batches, build, contract),), locs, flops)
+    call = build.finish((_over_batches(_around(loops, left), build, contract),), locs, flops)
     return replace(call, root=root)
+
+
+def _around(loops: Sequence[Loop], left: Operand) -> list[Loop]:
+    """The loops around a product: its batch, and the outer rows where neighbours share lines.
+
+    Groups of few channels do: one after the other, each would bring lines of the whole image.
+    Tiles of narrow factors may hold several of those rows, and keep them.
+    """
+    batches = [loop for loop in loops if loop.kind == "batch"]
+    rows = [loop for loop in loops if loop.kind == "row"]
+    apart = min((left.stride(loop) for loop in batches), default=0) * left.buffer.dtype.itemsize
+    shared = 0 < apart < LINE and left.buffer.dtype is DType.f32
+    return [*rows[:-1], *batches] if shared else batches
 
 
 def _over_batches(batches: list[Loop], build: KernelBuilder, contract: Writer) -> Stmt:

@@ -28,6 +28,9 @@ CASES = {
     ),
     "five channels in a row": node_case("Conv", seeded(1, 5, 40), Const(seeded(33, 5, 4))),
     "three channels in groups": node_case("Conv", IMAGE, Const(seeded(6, 1, 3, 3)), group=3),
+    "groups of four channels": node_case(
+        "Conv", seeded(2, 12, 9, 20), Const(seeded(9, 4, 3, 3)), group=3, strides=[1, 2]
+    ),
     "filters that are computed": node_case("Conv", IMAGE, seeded(9, 3, 3, 3)),
     "a sum that fills no whole steps": node_case("MatMul", seeded(2, 40, 197), seeded(2, 197, 50)),
 }

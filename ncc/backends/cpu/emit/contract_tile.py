@@ -202,8 +202,13 @@ class TileEmitter(ABC):
         return replace(walk, streams=streams), cursor
 
     def rows_ahead(self, walk: Walk, rows: int) -> Ahead | None:
-        """How the next rows are asked for, by a tile of `rows` rows."""
+        """How the next rows are asked for, by a tile of `rows` rows.
+
+        They are not where most of what lies between is for others, as with groups of channels.
+        """
         tile_bytes = self.row_start(rows)
+        if tile_bytes > 2 * rows * self.stmt.k[-1][1] * self.stmt.a.dtype.itemsize:
+            return None
         a, _ = walk.streams
         return rows_ahead(a, tile_bytes, walk.rounds, walk.unrolled, self._a_bytes, self.l2_bytes)
 
