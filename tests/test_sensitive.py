@@ -53,3 +53,13 @@ CHAIN = """graph @g(%x: f32[8, 64]) {{
 def test_a_filter_bank_is_spared_up_to_what_is_not_linear() -> None:
     assert spared(CHAIN.format(between="neg(%2)")) == [0, 1]
     assert spared(CHAIN.format(between="relu(%2)")) == []
+
+
+@pytest.mark.parametrize(("rows", "kept"), [(1, [0]), (4, [0]), (5, [])])
+def test_few_rows_by_a_computed_matrix_are_spared(rows: int, kept: list[int]) -> None:
+    text = f"""graph @g(%x: f32[3, {rows}, 64], %y: f32[3, 64, 80]) {{
+      %0 = matmul(%x, %y)
+      %1 = relu(%0)
+      return %1
+    }}"""
+    assert spared(text) == kept

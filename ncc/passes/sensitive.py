@@ -22,6 +22,7 @@ from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.slice import Slice
 from ncc.ir.ops.transpose import Transpose
+from ncc.passes.few_rows import has_few_rows
 from ncc.passes.rounded import PRODUCTS
 
 FEW_TERMS = 32
@@ -36,8 +37,13 @@ LINEAR_IN_FIRST = (Div, Gather)
 def sensitive(graph: Graph) -> frozenset[Node]:
     """The products of `graph` whose operands are better left as they are."""
     products = (node for node in graph.nodes if isinstance(node.op, PRODUCTS))
-    short = {node for node in products if not is_depthwise(node) and terms(node) <= FEW_TERMS}
-    return frozenset(short | _filter_bank(graph))
+    found = {node for node in products if _gains_little(node)}
+    return frozenset(found | _filter_bank(graph))
+
+
+def _gains_little(product: Node) -> bool:
+    """Whether sums are short, or rows few."""
+    return has_few_rows(product) or (not is_depthwise(product) and terms(product) <= FEW_TERMS)
 
 
 def is_depthwise(node: Node) -> bool:

@@ -5,9 +5,10 @@ becomes
     %0 = reduce_sum(%x) {axes = [1], keepdims = true} : f32[8, 1]
     %1 = reshape(%0) {shape = [8]} : f32[8]
 
-a long reduction becomes one of parts (see `partial`); a product of f16 a product of f32, rounded to
-f16: the same sums, exactly; and the largest element under a large window is the largest of the
-largest in its rows.
+a long reduction becomes one of parts (see `partial`); a product of few rows with a computed matrix
+a reduction of its rows times numbers; another of f16 a product of f32, rounded to f16: the same
+sums, exactly; and the largest element under a large window is the largest of the largest in its
+rows.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from dataclasses import replace
 
 from ncc.backends.cpu.partial import in_parts
 from ncc.ir.graph import Builder, Graph, Node, Value
+from ncc.ir.ops.arithmetic import Mul
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.matmul import MatMul
 from ncc.ir.ops.max_pool import MaxPool
-from ncc.ir.ops.reduce import Reduce
+from ncc.ir.ops.reduce import Reduce, ReduceSum
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.types import DType
+from ncc.passes.few_rows import has_few_rows
 
 LARGE = 16
 """Taps from which a window is cheaper along one axis after the other."""
@@ -39,6 +42,8 @@ def _visit(build: Builder, node: Node) -> Value | None:
     op = node.op
     if isinstance(op, Reduce):
         return _reduced(build, op, node.operands[0])
+    if has_few_rows(node):
+        return _summed_rows(build, node)
     if isinstance(op, MatMul | Conv) and node.operands[0].tensor.dtype is DType.f16:
         wide = [build(Cast(DType.f32), value) for value in node.operands]
         product = build(replace(op, result=None), *wide)
@@ -55,6 +60,26 @@ def _reduced(build: Builder, op: Reduce, x: Value) -> Value | None:
     if op.keepdims:
         return parts
     return build(Reshape(op.infer(x.tensor).shape), parts or build(kept, x))
+
+
+def _summed_rows(build: Builder, node: Node) -> Value:
+    """The product: for each row, the rows of the right operand times a number each, added up."""
+    left, right = (_wide(build, value) for value in node.operands)
+    *batch, depth, columns = right.tensor.dims
+    numbers = build(Reshape((*left.tensor.dims, 1)), left)
+    matrix = build(Reshape((*batch, 1, depth, columns)), right)
+    terms = build(Mul(), numbers, matrix)
+    adds = ReduceSum((terms.tensor.rank - 2,), keepdims=True)
+    total = in_parts(build, adds, terms) or build(adds, terms)
+    result = node.result.tensor
+    whole = build(Reshape(result.dims), total)
+    return whole if whole.tensor.dtype is result.dtype else build(Cast(result.dtype), whole)
+
+
+def _wide(build: Builder, value: Value) -> Value:
+    """A factor in the type that products are summed in."""
+    to = value.tensor.dtype.compute
+    return value if value.tensor.dtype is to else build(Cast(to), value)
 
 
 def _by_axes(build: Builder, op: MaxPool, x: Value) -> Value | None:

@@ -1,0 +1,26 @@
+"""Products of few rows with computed matrices, as a step of a decoder makes with its cache.
+
+Elements of such a matrix are read for a row or two, so that reading them is all that takes time: to
+round them, or to put them in panels first, costs as much again.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ncc.ir.graph import Node
+from ncc.ir.ops.matmul import MatMul
+
+FEW = 4
+"""Rows from which panels pay."""
+
+
+def has_few_rows(node: Node) -> bool:
+    """Whether a node multiplies at most `FEW` rows by each matrix of a computed right operand."""
+    if not isinstance(node.op, MatMul) or node.operands[1].is_constant:
+        return False
+    right, result = node.operands[1].tensor, node.result.tensor
+    if not right.is_static or not result.is_static:
+        return False
+    rows = math.prod(result.dims[:-1])
+    return 0 < rows <= FEW * math.prod(right.dims[:-2])
