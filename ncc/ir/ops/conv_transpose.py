@@ -145,7 +145,8 @@ def _phases(build: Builder, w: Value, strides: Sizes, groups: int) -> Value:
     """Filters of a convolution from w [C, O/groups, *kernel]: [O * strides, C/groups, *taps].
 
     Filter (g, p, o) has the taps p + stride * t of w, last t first: the results of one phase are
-    neighbours among the channels.
+    neighbours among the channels. The phase along the last axis is the slowest part of p, so that
+    it and the places along that axis are one axis where channels lie fastest.
     """
     c, per_group, *kernel = w.tensor.dims
     axes = range(len(kernel))
@@ -154,7 +155,7 @@ def _phases(build: Builder, w: Value, strides: Sizes, groups: int) -> Value:
     padded = build(Pad((0,) * w.tensor.rank, (0, 0, *missing)), w) if any(missing) else w
     pairs = itertools.chain(*zip(taps, strides, strict=True))
     split = build(Reshape((groups, c // groups, per_group, *pairs)), padded)
-    perm = (0, *(4 + 2 * axis for axis in axes), 2, 1, *(3 + 2 * axis for axis in axes))
+    perm = (0, *(4 + 2 * axis for axis in axes[::-1]), 2, 1, *(3 + 2 * axis for axis in axes))
     moved = build(Transpose(perm), split)
     shape = (groups * per_group * math.prod(strides), c // groups, *taps)
     last = [size - 1 for size in taps]
@@ -187,10 +188,13 @@ def _conv_range(
 
 
 def _interleaved(build: Builder, x: Value, strides: Sizes, groups: int) -> Value:
-    """[N, groups * strides * O, *sizes] -> [N, groups * O, *(sizes * strides)]."""
+    """[N, groups * strides * O, *sizes] -> [N, groups * O, *(sizes * strides)].
+
+    Strides are in the order of `_phases`.
+    """
     n, depth, *sizes = x.tensor.dims
     channels, rank = depth // math.prod(strides), len(strides)
-    split = build(Reshape((n, groups, *strides, channels // groups, *sizes)), x)
-    pairs = itertools.chain(*((3 + rank + axis, 2 + axis) for axis in range(rank)))
+    split = build(Reshape((n, groups, *strides[::-1], channels // groups, *sizes)), x)
+    pairs = itertools.chain(*((3 + rank + axis, 1 + rank - axis) for axis in range(rank)))
     moved = build(Transpose((0, 1, 2 + rank, *pairs)), split)
     return build(Reshape((n, channels, *map(int.__mul__, sizes, strides))), moved)

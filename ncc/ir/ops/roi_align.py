@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from enum import Enum
 
 import numpy as np
 
+from ncc.ir.graph import Builder, Value
+from ncc.ir.indexing import constant, index_type, part, weighted_sum
 from ncc.ir.op import Array, Op, op, require
-from ncc.ir.ops.gather import check_range
+from ncc.ir.ops.arithmetic import Add, Div, Mul, Sub
+from ncc.ir.ops.cast import Cast
+from ncc.ir.ops.clip import Clip
+from ncc.ir.ops.compare import Greater, Less
+from ncc.ir.ops.extremum import Max, Min
+from ncc.ir.ops.gather import Gather, check_range
+from ncc.ir.ops.logic import Or
+from ncc.ir.ops.reduce import ReduceMax, ReduceMean
+from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.rounding import Floor
+from ncc.ir.ops.transpose import Transpose
+from ncc.ir.ops.where import Where
 from ncc.ir.types import DType, TensorType
 
 Corners = tuple[tuple[Array, Array], tuple[Array, Array]]
 """The element before a place and its weight, then the element after it and its weight."""
+
+ONE = (1, 1, 1, 1)
+"""One number for all samples of a region: bins and samples down, bins and samples across."""
 
 
 class Pooling(Enum):
@@ -95,6 +112,72 @@ class RoiAlign(Op):
             (np.maximum if most else np.add)(joined, term, out=joined)
         split = joined.reshape(bins)
         return np.asarray(split.max(axis=(1, 3)) if most else split.mean(axis=(1, 3)))
+
+    def decompose(self, build: Builder, x: Value, regions: Value, batch: Value) -> Value | None:
+        """Weighted rows of channels; each axis of samples is one of bins and one inside of them."""
+        fixed = all(value.tensor.is_static for value in (x, regions, batch))
+        if not fixed or not self.samples or not x.tensor.size:
+            return None
+        n, c, high, wide = x.tensor.dims
+        inner = Cast(x.tensor.dtype.compute)
+        last = build(Transpose((0, 2, 3, 1)), build(inner, x))
+        table = build(Reshape((n * high * wide, c)), last)
+        corners = build(inner, regions)
+        rows, columns = (
+            self._places(build, corners, axis, x.tensor.dims[2 + axis]) for axis in (0, 1)
+        )
+        picture = build(Reshape((regions.tensor.dims[0], *ONE)), batch)
+        terms = []
+        for (row, a), (column, b) in itertools.product(rows, columns):
+            parts = [(picture, high * wide), (row, wide), (column, 1)]
+            flat = weighted_sum(build, parts, index_type(table.tensor))
+            weight = build(Mul(), a, b)
+            found = build(Gather(0), table, flat)
+            terms.append(build(Mul(), found, build(Reshape((*weight.tensor.dims, 1)), weight)))
+        most = self.pooling is Pooling.MAX
+        joined = functools.reduce(lambda a, b: build(Max() if most else Add(), a, b), terms)
+        bins = build((ReduceMax if most else ReduceMean)((2, 4), keepdims=False), joined)
+        return build(Cast(x.tensor.dtype), build(Transpose((0, 3, 1, 2)), bins))
+
+    def _places(
+        self, build: Builder, corners: Value, axis: int, size: int
+    ) -> list[tuple[Value, Value]]:
+        """The elements around each sample along an axis of `size` elements, and their weights."""
+
+        def number(value: float) -> Value:
+            return constant(build, value, corners.tensor.dtype)
+
+        place = self._samples(build, corners, axis)
+        before, after = build(Less(), place, number(-1)), build(Greater(), place, number(size))
+        outside = build(Or(), before, after)
+        inside = build(Clip(0, size - 1), place)
+        first = build(Floor(), inside)
+        far = build(Sub(), inside, first)
+        second = build(Min(), build(Add(), first, number(1)), number(size - 1))
+        weights = (build(Sub(), number(1), far), far)
+        return [
+            (build(Cast(DType.i64), at), build(Where(), outside, number(0), weight))
+            for at, weight in zip((first, second), weights, strict=True)
+        ]
+
+    def _samples(self, build: Builder, corners: Value, axis: int) -> Value:
+        """Where the samples of each region are along an axis of the picture."""
+        dtype, bins = corners.tensor.dtype, self.size[axis]
+        shift = constant(build, 0.5 * self.half_pixel, dtype)
+        scale, column = constant(build, self.scale, dtype), Reshape((corners.tensor.dims[0], *ONE))
+        low, high = (
+            build(Sub(), build(Mul(), build(column, part(build, corners, 1, at, 1)), scale), shift)
+            for at in (1 - axis, 3 - axis)
+        )
+        extent = build(Sub(), high, low)
+        if not self.half_pixel:
+            extent = build(Max(), extent, constant(build, 1, dtype))
+        shape = [1, *ONE]
+        shape[1 + 2 * axis : 3 + 2 * axis] = bins, self.samples
+        middle = (np.arange(bins * self.samples) + 0.5) / self.samples
+        along = constant(build, middle.reshape(shape), dtype)
+        length = build(Div(), extent, constant(build, bins, dtype))
+        return build(Add(), low, build(Mul(), along, length))
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return 8 * results[0].size * max(self.samples, 1) ** 2
