@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from ncc.backends.cpu.views import View
 
 Order = tuple[int, ...]
 """Axes, slowest first."""
+
+LONG = 8
+"""Elements from which an axis is more than a few neighbours."""
 
 
 def channels_last(rank: int) -> Order:
@@ -26,16 +30,24 @@ def order_of(view: View) -> Order:
 def order_to_reshape(view: View, shape: Sequence[int]) -> Order:
     """How to lay a copy of `view` out so that it can be seen as `shape`.
 
-    Axes that become one, or come of one, follow each other; otherwise as in `view`.
+    Axes that become one, or come of one, follow each other; otherwise as in `view`, where short
+    axes say nothing beside a long one of their group: pixels made of channels lie apart.
     """
     groups = list(_groups(view.shape, shape))
-    return tuple(axis for group in sorted(groups, key=lambda g: -_pace(view, g)) for axis in group)
+    order = sorted(groups, key=lambda group: -_pace(view, group, LONG))
+    if math.prod(view.shape[axis] for axis in order[-1]) < LONG:
+        order = sorted(groups, key=lambda group: -_pace(view, group, 2))
+    return tuple(axis for group in order for axis in group)
 
 
-def _pace(view: View, axes: Sequence[int]) -> int:
-    """The smallest stride along `axes`; those that do not move say nothing."""
-    moving = (abs(view.strides[axis]) for axis in axes if view.shape[axis] > 1)
-    return min(filter(None, moving), default=view.span)
+def _pace(view: View, axes: Sequence[int], least: int) -> int:
+    """The smallest stride along those of `axes` that have `least` elements, or else along any.
+
+    Axes that do not move say nothing.
+    """
+    moving = [axis for axis in axes if view.shape[axis] > 1 and view.strides[axis]]
+    long = [axis for axis in moving if view.shape[axis] >= least] or moving
+    return min((abs(view.strides[axis]) for axis in long), default=view.span)
 
 
 def _groups(before: Sequence[int], after: Sequence[int]) -> Iterator[list[int]]:

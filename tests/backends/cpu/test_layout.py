@@ -140,6 +140,22 @@ def test_the_zeros_of_a_part_lie_around_the_whole() -> None:
     assert_runs(PADDED_PART, TARGET, tolerance=1e-5)
 
 
+SHUFFLED = """
+graph @g(%x: f32[1, 5, 6, 36]) {
+  %0 = neg(%x)
+  %1 = reshape(%0) {shape = [1, 5, 6, 9, 2, 2]}
+  %2 = transpose(%1) {perm = [0, 3, 1, 4, 2, 5]}
+  %3 = reshape(%2) {shape = [1, 9, 10, 12]}
+  %4 = reduce_sum(%3) {axes = [1]}
+  return %4
+}"""
+
+
+def test_pixels_made_of_channels_keep_channels_last() -> None:
+    for target in RUNNABLE:
+        assert_runs(SHUFFLED, target)
+
+
 DENSE_BLOCK = f"""
 graph @g(%x: f32[1, 4, 6, 6], %a: f32[2, 4, 3, 3], %b: f32[3, 6, 3, 3], %c: f32[2, 9, 3, 3]) {{
   %0 = relu(%x)
@@ -237,6 +253,8 @@ def test_the_order_of_a_view_is_that_of_its_strides() -> None:
     ("shape", "order", "result", "expected"),
     [
         ((1, 8, 3, 2, 3, 2), (0, 2, 4, 3, 5, 1), (1, 8, 6, 6), (0, 2, 3, 4, 5, 1)),
+        ((1, 8, 9, 2, 10, 2), (0, 2, 4, 1, 3, 5), (1, 8, 18, 20), (0, 2, 3, 4, 5, 1)),
+        ((1, 3, 9, 2, 10, 2), (0, 2, 4, 1, 3, 5), (1, 3, 18, 20), (0, 1, 2, 3, 4, 5)),
         ((2, 12, 64), (0, 2, 1), (24, 64), (2, 0, 1)),
         ((4, 6), (1, 0), (24,), (0, 1)),
         ((4, 6), (1, 0), (2, 2, 6), (1, 0)),
