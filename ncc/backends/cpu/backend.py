@@ -32,12 +32,13 @@ from ncc.passes.compute_early import compute_early
 from ncc.passes.fuse import fuse
 from ncc.passes.nest_concats import nest_concats
 from ncc.passes.split_batch import split_batch
+from ncc.passes.sum_rows import sum_rows
 from ncc.passes.widen_groups import widen_groups
 
 
 def kernels(graph: Graph) -> Graph:
     """The body of a device segment with every computing node in a fused one."""
-    graph = align_attention(compute_early(nest_concats(legalize(graph))))
+    graph = align_attention(compute_early(nest_concats(legalize(sum_rows(graph)))))
     return fuse(graph, classify=classify, holds=numbers_held(graph), attends=attends)
 
 

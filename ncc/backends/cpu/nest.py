@@ -63,7 +63,7 @@ ROWS = 4
 NEAR = 4096
 """Elements of those rows at most: they should stay in the nearest cache."""
 TURNS = 16
-"""Times that as many rows are left, for the cores to share."""
+"""Times that as many rows are left, for the cores to share; half as many across the lanes."""
 
 
 def is_nest(node: Node) -> bool:
@@ -175,10 +175,11 @@ class _Nest:
         if vector in outer:
             outer.remove(vector)
             outer.sort(key=self._stays_in_lines)
+            outer = self._several(outer, rows, TURNS // 2) if self._only_reduces(rows) else outer
         elif vector is not None:
             rows.remove(vector)
             rows.append(vector)
-            outer = self._several(outer, rows)
+            outer = self._several(outer, rows, TURNS)
         return self._shared(outer, rows, vector)
 
     def _vector_loop(self) -> Loop | None:
@@ -192,12 +193,17 @@ class _Nest:
                 return vector
         return vector_loop(self.loops, self._operands(), self.lanes)
 
-    def _several(self, outer: list[Loop], rows: list[Loop]) -> list[Loop]:
-        """The loops around several rows at a time, if they are short and many."""
+    def _only_reduces(self, rows: list[Loop]) -> bool:
+        """Whether the kernel is one reduction that stores no whole rows."""
+        whole = any(operand.stride(loop) for operand in self.outputs for loop in rows)
+        return len(self.reduces) == 1 and not whole
+
+    def _several(self, outer: list[Loop], rows: list[Loop], least: int) -> list[Loop]:
+        """The loops around several rows at a time, if these are short and `least` turns are left."""
         length = math.prod(loop.extent for loop in rows)
         turns = math.prod(loop.extent for loop in outer)
         for width in range(ROWS, 1, -1):
-            fits = length * width <= NEAR and turns >= width * TURNS
+            fits = length * width <= NEAR and turns >= width * least
             if outer and outer[-1].extent % width == 0 and fits:
                 self.tile = Tile(outer[-1], width)
                 return [*outer[:-1], self.tile.turns]

@@ -131,6 +131,20 @@ PARTS = {
         "div(%3, %4)",
     ),
     "of no even parts": graph("%x: f32[65537]", "reduce_max(%x) {axes = [0]}"),
+    "planes of few channels": graph(
+        "%x: bf16[1, 33, 16, 20]",
+        "transpose(%x) {perm = [0, 3, 1, 2]}",
+        "reduce_sum(%0) {axes = [2, 3]}",
+    ),
+    "planes of what is stored as well": graph(
+        "%x: f32[2, 32, 17, 6]",
+        "exp(%x)",
+        "transpose(%0) {perm = [0, 3, 1, 2]}",
+        "reduce_sum(%1) {axes = [2, 3]}",
+        "relu(%2)",
+        "broadcast_to(%3) {shape = [2, 6, 32, 17]}",
+        "concat(%1, %4) {axis = 1}",
+    ),
 }
 
 
@@ -146,6 +160,12 @@ def test_parts_of_a_reduction_are_shared_among_the_cores() -> None:
     assert len(calls) == 2
     assert isinstance(first, For)
     assert first.kind is Kind.parallel
+
+
+def test_planes_are_reduced_by_rows() -> None:
+    rows, planes = calls_of(PARTS["planes of few channels"], BEST)
+    assert {pointer.memory for pointer in rows.pointers} & {p.memory for p in planes.pointers}
+    assert rows.kernel.params[-1].size == 33 * 20
 
 
 def test_an_exponential_is_computed_once() -> None:
