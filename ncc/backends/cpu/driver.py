@@ -13,7 +13,7 @@ from enum import Enum
 from ncc.backends.cpu.emit.barrier import barrier_definition
 from ncc.backends.cpu.emit.kernel import attributes
 from ncc.backends.cpu.emit.team import team_definition
-from ncc.backends.cpu.emit.timing import mark_definition
+from ncc.backends.cpu.emit.timing import clock_definition
 from ncc.backends.cpu.emit.waiting import waiting_definition
 from ncc.backends.cpu.target import Target
 
@@ -72,10 +72,10 @@ def emit_entries(
         [
             f'target triple = "{target.triple}"',
             *declared,
+            clock_definition(target),
             waiting_definition(target),
             barrier_definition(),
             team_definition(),
-            mark_definition(target),
             *(_entry(i, calls, functions) for i, calls in enumerate(entries)),
             *(_timed(i, calls, functions) for i, calls in enumerate(entries)),
             f"attributes #0 = {{ {attributes(target)} }}",

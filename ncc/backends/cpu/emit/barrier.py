@@ -6,6 +6,8 @@ block of a call starts as zeros; its words have a cache line each.
 
 from __future__ import annotations
 
+from ncc.backends.cpu.emit.waiting import BRIEF
+
 _ARRIVED, _RELEASED, _ASLEEP = 0, 64, 128
 """Offsets in the sync block: cores that have arrived, the last barrier passed, sleepers."""
 
@@ -35,7 +37,7 @@ release:
   br label %done
 wait:
   %previous = sub i32 %number, 1
-  call void @wait_while(ptr %released, i32 %previous, ptr %asleep)
+  call void @wait_while(ptr %released, i32 %previous, ptr %asleep, i64 {BRIEF})
   br label %done
 done:
   ret void

@@ -9,6 +9,8 @@ never waits for a worker that it does not have.
 
 from __future__ import annotations
 
+from ncc.backends.cpu.emit.waiting import BRIEF, PATIENT
+
 SERVE = "serve"
 """`ptr serve(ptr slot)`: a worker; it does what its slot says, for ever."""
 RUN = "run"
@@ -49,7 +51,7 @@ entry:
   %asleep = getelementptr i8, ptr %slot, i64 {_ASLEEP}
   br label %next
 next:
-  call void @wait_while(ptr %job, i32 0, ptr %asleep)
+  call void @wait_while(ptr %job, i32 0, ptr %asleep, i64 {PATIENT})
 {_fields("slot", "ptr", {"call": _CALL})}
 {_fields("slot", "i64", {"core": _CORE})}
   call void @enter(ptr %call, i64 %core)
@@ -136,7 +138,7 @@ finish:
   br i1 %ended, label %done, label %end
 end:
 {_slot("end", "ending")}
-  call void @wait_while(ptr %end_job, i32 1, ptr %end_asleep)
+  call void @wait_while(ptr %end_job, i32 1, ptr %end_asleep, i64 {BRIEF})
   store atomic i32 1, ptr %ending release, align 4
   br label %finish
 done:
