@@ -38,6 +38,7 @@ from ncc.passes.narrow_storage import narrow_storage
 from ncc.passes.order import order
 from ncc.passes.place import place
 from ncc.passes.sensitive import sensitive
+from ncc.passes.share_matrices import share_matrices
 from ncc.passes.specs import BOUND, on_device
 from ncc.passes.widen_f16 import widen_f16
 from ncc.passes.widen_integers import widen_integers
@@ -51,7 +52,7 @@ Progress = Callable[[str], None]
 def simplify(graph: Graph, options: Options, target: Target) -> Graph:
     """The same numbers from fewer nodes."""
     graph = cse(fold(integer_products(canonicalize(graph))))
-    return dce(cse(canonicalize(fold_scale(lift_scale(graph)))))
+    return dce(cse(canonicalize(fold_scale(share_matrices(lift_scale(graph))))))
 
 
 def precision(graph: Graph, options: Options, target: Target) -> Graph:
