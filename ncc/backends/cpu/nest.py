@@ -199,7 +199,7 @@ class _Nest:
         return len(self.reduces) == 1 and not whole
 
     def _several(self, outer: list[Loop], rows: list[Loop], least: int) -> list[Loop]:
-        """The loops around several rows at a time, if these are short and `least` turns are left."""
+        """The loops around several short rows at a time, if `least` turns are left."""
         length = math.prod(loop.extent for loop in rows)
         turns = math.prod(loop.extent for loop in outer)
         for width in range(ROWS, 1, -1):
