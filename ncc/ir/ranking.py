@@ -25,8 +25,8 @@ from ncc.ir.types import DType
 
 FEW_PASSES = 16
 """Results for which the best element is taken again and again."""
-FEW_STEPS = 1 << 18
-"""Elements times results up to which it is."""
+FEW_STEPS = 1 << 11
+"""Elements of a row times results up to which it is."""
 FEW_PAIRS = 1 << 16
 """Pairs of elements, and of elements and results, up to which all are compared."""
 
@@ -56,18 +56,18 @@ def best(build: Builder, x: Value, k: int, *, largest: bool) -> Best | None:
     size, n = x.tensor.size, x.tensor.dims[-1]
     if not finds_few(size, n, k):
         return None
-    found = _one_by_one if _few_passes(size, k) else _by_rank
+    found = _one_by_one if _few_passes(n, k) else _by_rank
     return found(build, _places(build, x, largest), k)
 
 
 def finds_few(size: int, n: int, k: int) -> bool:
     """Whether k of n elements of each row, of `size` in all, are found by comparing."""
     some = 0 < k <= n and size > 0
-    return some and (_few_passes(size, k) or size * (n + k) <= FEW_PAIRS)
+    return some and (_few_passes(n, k) or size * (n + k) <= FEW_PAIRS)
 
 
-def _few_passes(size: int, k: int) -> bool:
-    return k <= FEW_PASSES and size * k <= FEW_STEPS
+def _few_passes(n: int, k: int) -> bool:
+    return k <= FEW_PASSES and n * k <= FEW_STEPS
 
 
 def _places(build: Builder, x: Value, largest: bool) -> Places:

@@ -33,8 +33,8 @@ from ncc.backends.cpu.views import View
 from ncc.diagnostics import Locs
 from ncc.ir.ops.cumulative import Cumulative
 
-LEAST_PIECE, MOST_PIECE = 128, 256
-"""Lanes of a piece: enough that totals do not wait for each other, few enough to stay near."""
+LEAST_PIECE, MOST_PIECE = 512, 1024
+"""Lanes of a piece: runs long enough for memory, totals few enough to stay near."""
 PIECES = 8
 """Pieces that are enough to share among the cores."""
 FEW_LANES = 4

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 
+from ncc.ir.graph import Builder, Value
+from ncc.ir.indexing import constant, counting, row_major_strides, weighted_sum
 from ncc.ir.op import Array, Op, op
+from ncc.ir.ops.arithmetic import Add
+from ncc.ir.ops.broadcast_to import BroadcastTo
+from ncc.ir.ops.cast import Cast
+from ncc.ir.ops.compare import Greater
+from ncc.ir.ops.isnan import Isnan
+from ncc.ir.ops.logic import And, Not, Or
+from ncc.ir.ops.pad import Pad
+from ncc.ir.ops.slice import Slice
+from ncc.ir.ops.where import Where
 from ncc.ir.types import DType, TensorType
 from ncc.ir.window import Sizes, Window, lowest
+
+MOST_TAPS = 16
+"""Of a window whose taps are compared one after the other."""
 
 
 @op("max_pool_indices")
@@ -40,6 +55,43 @@ class MaxPoolIndices(Op):
         where = np.take_along_axis(self._flat_windows(places, -1), best, 2)
         return np.take_along_axis(seen, best, 2)[:, :, 0], where[:, :, 0]
 
+    def decompose(self, build: Builder, x: Value) -> tuple[Value, Value] | None:
+        """One tap compared with the best of those before, after the other."""
+        taps = list(itertools.product(*map(range, self.kernel)))
+        if not x.tensor.is_static or not x.tensor.size or len(taps) > MOST_TAPS:
+            return None
+        found = self.infer(x.tensor)[0]
+        outside = lowest(x.tensor.dtype.numpy)
+        padded = build(Pad((0, 0, *self.low), (0, 0, *self.high), outside), x)
+        strides = row_major_strides(x.tensor.dims)
+        best = place = None
+        for tap in taps:
+            first = [n * step for n, step in zip(tap, self.dilations, strict=True)]
+            seen = build(Slice((0, 0, *first), found.dims, (1, 1, *self.strides)), padded)
+            distance = sum(map(int.__mul__, first, strides[2:]))
+            here = constant(build, distance, DType.i32)
+            if best is None or place is None:
+                best, place = seen, build(BroadcastTo(found.dims), here)
+                continue
+            better = _is_better(build, seen, best)
+            best, place = build(Where(), better, seen, best), build(Where(), better, here, place)
+        assert best is not None
+        assert place is not None
+        start = self._starts(build, x.tensor, found)
+        return best, build(Add(), start, build(Cast(DType.i64), place))
+
+    def _starts(self, build: Builder, x: TensorType, found: TensorType) -> Value:
+        """Where the first tap of each window stands, or would stand outside."""
+        steps = (1, 1, *self.strides)
+        terms = [
+            (counting(build, x.rank, axis, found.dims[axis], DType.i64), step * stride)
+            for axis, (step, stride) in enumerate(
+                zip(steps, row_major_strides(x.dims), strict=True)
+            )
+        ]
+        before = sum(map(int.__mul__, self.low, row_major_strides(x.dims)[2:]))
+        return weighted_sum(build, [*terms, (constant(build, -before, DType.i64), 1)], DType.i64)
+
     def _flat_windows(self, x: Array, padding: float) -> Array:
         """[N, C, taps, *output]."""
         seen = self.window.view(self.window.pad(x, padding))
@@ -47,3 +99,12 @@ class MaxPoolIndices(Op):
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return results[0].size * math.prod(self.kernel)
+
+
+def _is_better(build: Builder, seen: Value, best: Value) -> Value:
+    """Whether an element is larger than the best before it; the first NaN is larger than all."""
+    larger = build(Greater(), seen, best)
+    if not seen.tensor.dtype.is_float:
+        return larger
+    known = build(Not(), build(Isnan(), best))
+    return build(Or(), larger, build(And(), build(Isnan(), seen), known))
