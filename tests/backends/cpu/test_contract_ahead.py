@@ -75,7 +75,7 @@ def test_the_tiles_of_one_panel_ask_for_the_next_line_by_line(
     "panels",
     [
         pytest.param(Panels(count=8, nbytes=1 << 16, tiles=1, passes=1), id="used once"),
-        pytest.param(Panels(count=1, nbytes=1 << 16, tiles=9, passes=1), id="the only one"),
+        pytest.param(Panels(count=1, nbytes=1 << 16, tiles=9, passes=1), id="the only one, soon"),
         pytest.param(Panels(count=8, nbytes=L2_BYTES, tiles=9, passes=1), id="too large to wait"),
         pytest.param(Panels(count=99, nbytes=1 << 16, tiles=1, passes=9), id="all are too large"),
     ],
@@ -87,8 +87,14 @@ def test_a_panel_that_cannot_be_read_before_its_turn_is_read_a_little_ahead(
     assert asked(ahead, 10, 1) == set(range(SOON // LINE, SOON // LINE + 20))
 
 
-def test_panels_that_stay_in_the_cache_are_not_asked_for() -> None:
-    panels = Panels(count=8, nbytes=1 << 16, tiles=1, passes=9)
+@pytest.mark.parametrize(
+    "panels",
+    [
+        pytest.param(Panels(count=8, nbytes=1 << 16, tiles=1, passes=9), id="again and again"),
+        pytest.param(Panels(count=1, nbytes=1 << 16, tiles=99, passes=1), id="the only one"),
+    ],
+)
+def test_panels_that_stay_in_the_cache_are_not_asked_for(panels: Panels) -> None:
     assert panels_ahead(Stream((), 128), panels, unrolled=4) is None
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ncc.backends.cpu.emit.contract import tiles_of
+from ncc.backends.cpu.emit.function import FunctionEmitter
 from ncc.backends.cpu.emit.kernel import emit_kernel
-from ncc.backends.cpu.loops import Contract, For, TileOrder
+from ncc.backends.cpu.loops import Contract, For, TileOrder, walk
 from ncc.backends.cpu.target import TARGETS, Target
 from ncc.ir.types import DType
 from tests.backends.cpu.contractions import Conv, Problem, conv, matmul
@@ -90,6 +92,21 @@ def test_results_that_are_far_are_asked_for_before_their_sums(parts: int, target
     assert asked > less
     (found,) = compute([problem], target)
     assert (abs(found - problem.exact) <= problem.bound).all()
+
+
+def test_rows_that_are_passed_over_do_not_count() -> None:
+    target = TARGETS["x86-64-v4"]
+    dense, wide = (
+        conv(Conv((7 * stride, 7 * stride), 1024, 512, (1, 1), stride), DType.f32, target)
+        for stride in (1, 2)
+    )
+    assert order_of(wide, target) == order_of(dense, target)
+
+
+def order_of(problem: Problem, target: Target) -> TileOrder:
+    """The order of tiles that the cost model takes."""
+    (stmt,) = (stmt for stmt in walk(problem.kernel.body) if isinstance(stmt, Contract))
+    return tiles_of(FunctionEmitter(problem.kernel, target), stmt).order
 
 
 def test_a_run_is_cut_into_equal_parts_alone() -> None:

@@ -15,6 +15,8 @@ from ncc.backends.cpu.tiles import L2_BYTES, LINE
 
 SOON = 128 * LINE
 """How far ahead a panel is read that is used once, or is too large to wait in the cache; bytes."""
+OFTEN = 32
+"""Row tiles for which it does not matter that the first of them waits for the only panel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,19 @@ class Panels:
     tiles: int
     passes: int
 
+    def stay(self, l2_bytes: int) -> bool:
+        """Whether all of them are met again and again, and stay in the cache meanwhile."""
+        again = self.passes > 1 if self.tiles == 1 else self.count == 1 and self.tiles >= OFTEN
+        return again and self.count * self.nbytes <= l2_bytes
+
 
 def panels_ahead(
     b: Stream, panels: Panels, unrolled: int, l2_bytes: int = L2_BYTES
 ) -> Ahead | None:
     """For panels that are walked in rounds of `unrolled` steps; None where all of them stay."""
-    lines = -(-unrolled * b.step // LINE)
-    if panels.tiles == 1 and panels.passes > 1 and panels.count * panels.nbytes <= l2_bytes:
+    if panels.stay(l2_bytes):
         return None
+    lines = -(-unrolled * b.step // LINE)
     if panels.tiles == 1 or panels.count == 1 or 2 * panels.nbytes > l2_bytes:
         return Ahead(Stream(b.axes, b.step, lines), SOON)
     each = -(-lines // panels.tiles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,12 @@ def row_extents(stmt: Contract) -> tuple[int, int]:
     return extents[-1], extents[-2]
 
 
+def _read_bytes(stmt: Contract) -> int:
+    """At most so much of A is read: less than all of it by wide steps, or by one of a batch."""
+    read = math.prod(extent for _, extent in (*stmt.m, *stmt.k))
+    return min(stmt.a.buffer.size, read) * stmt.a.dtype.itemsize
+
+
 class TileEmitter(ABC):
     """Emits the tiles of `grid`; subclasses say how sums are made of one step along k.
 
@@ -42,7 +49,7 @@ class TileEmitter(ABC):
         self.taken = taken
         self.depth = depth
         self._panel_bytes = stmt.pack.panel * stmt.b.dtype.itemsize
-        self._a_bytes = stmt.a.buffer.size * stmt.a.dtype.itemsize
+        self._a_bytes = _read_bytes(stmt)
         outer = tuple(extent for _, extent in stmt.m)[: -1 if taken.whole == 1 else -2]
         grid = Grid(outer, taken.pieces, Pieces(stmt.columns, stmt.pack.nr))
         self.grid = replace(grid, block=self._block(grid))
