@@ -58,6 +58,8 @@ def _check_operand(node: NodeProto, schema: OpSchema, index: int, value: Value |
         name = TensorProto.DataType.Name(onnx_dtype(value.type.dtype)).lower()
         if f"tensor({name})" not in formal.types:
             raise _invalid(f"{node.op_type} does not take {value.type} as '{formal.name}'")
+    elif not any(kind.startswith("seq") for kind in formal.types):
+        raise _invalid(f"{node.op_type} does not take {value.type} as '{formal.name}'")
 
 
 def _check_count(node: NodeProto, what: str, names: list[str], low: int, high: int) -> None:

@@ -10,6 +10,7 @@ from onnx import GraphProto
 from ncc.diagnostics import NccError
 from ncc.frontends.onnx.axes import axis_of
 from ncc.frontends.onnx.context import Context
+from ncc.frontends.onnx.listed import Listed
 from ncc.frontends.onnx.order import nested_nodes
 from ncc.frontends.onnx.registry import importer, unsupported_ops
 from ncc.ir.enclose import enclose, withdraw
@@ -24,6 +25,7 @@ from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.scan import Scan
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.ops.where import Where
+from ncc.ir.prune import prune
 from ncc.ir.types import DType, TensorType
 
 MAX_UNROLLED = 1 << 14
@@ -47,9 +49,12 @@ def branch(ctx: Context) -> tuple[Value, ...]:
     flag = ctx.build(Reshape(()), ctx[0])
     start = len(ctx.build.nodes)
     yes, no = (_attempt(ctx, graph) for graph in (then, other))
+    for results in (yes, no):
+        _refuse_lists(ctx, () if isinstance(results, NccError) else results)
     if isinstance(yes, NccError) or isinstance(no, NccError):
         return _only(ctx, flag, yes, no)
-    if _same_types(yes, no) and all(map(_may_always_run, ctx.build.nodes[start:])):
+    needed = prune(Graph("branches", (), ctx.build.nodes[start:], (*yes, *no))).nodes
+    if _same_types(yes, no) and all(map(_may_always_run, needed)):
         pairs = zip(yes, no, strict=True)
         return tuple(a if a is b else ctx.build(Where(), flag, a, b) for a, b in pairs)
     bodies: list[tuple[Graph, tuple[Value, ...]]] = []
@@ -67,6 +72,12 @@ def _require_known(ctx: Context, *graphs: GraphProto) -> None:
     missing = ctx.scope.unknown(chain.from_iterable(map(nested_nodes, graphs)))
     if missing:
         raise unsupported_ops(missing)
+
+
+def _refuse_lists(ctx: Context, values: Sequence[Value]) -> None:
+    """Refuse sequences where the data decides what runs."""
+    if any(isinstance(value, Listed) for value in values):
+        raise unsupported(f"{ctx.node.op_type} of sequences, decided at run time")
 
 
 def _attempt(ctx: Context, graph: GraphProto) -> tuple[Value, ...] | NccError:
@@ -152,6 +163,7 @@ def _unrolled(
 
 def _looped(ctx: Context, body: GraphProto, states: Sequence[Value]) -> tuple[Value, ...]:
     """A loop whose states have sizes that hold before and after every trip."""
+    _refuse_lists(ctx, states)
     types = [value.tensor for value in states]
     while True:
         count = Value(TensorType(DType.i64, ()), name="trip")
@@ -159,6 +171,7 @@ def _looped(ctx: Context, body: GraphProto, states: Sequence[Value]) -> tuple[Va
         inner = [Value(type, name=f"s{index}") for index, type in enumerate(types)]
         start = len(ctx.build.nodes)
         made = ctx.scope.inline(body, [count, flag, *inner])
+        _refuse_lists(ctx, made)
         graph, read = enclose(ctx.build, start, body.name, [count, flag, *inner], made)
         after = [either(a, b.tensor) for a, b in zip(types, made[1:], strict=False)]
         if after == types:
@@ -184,12 +197,14 @@ def scan(ctx: Context) -> tuple[Value, ...]:
     if not 0 < count <= len(ctx.operands):
         raise NccError("invalid-model", f"{count} of {len(ctx.operands)} inputs cannot be scanned")
     states = [ctx[index] for index in range(first)]
+    _refuse_lists(ctx, [ctx[index] for index in range(len(ctx.operands))])
     scanned = [_in_order(ctx, index, ctx[first + index]) for index in range(count)]
     slices = [value.tensor.with_shape(value.tensor.shape[1:]) for value in scanned]
     types = [*(value.tensor for value in states), *slices]
     formals = [Value(type, name=f"x{index}") for index, type in enumerate(types)]
     start = len(ctx.build.nodes)
     made = ctx.scope.inline(body, formals)
+    _refuse_lists(ctx, made)
     graph, read = enclose(ctx.build, start, body.name, formals, made)
     results = ctx.build.node(Scan(graph, first, count), *states, *scanned, *read).results
     stacked = (_in_place(ctx, index, value) for index, value in enumerate(results[first:]))

@@ -6,6 +6,7 @@ import numpy as np
 
 from ncc.diagnostics import NccError
 from ncc.frontends.onnx.axes import axis_of
+from ncc.frontends.onnx.bounded import part_of
 from ncc.frontends.onnx.context import Array, Context
 from ncc.frontends.onnx.registry import importer
 from ncc.ir.fold import constant_array
@@ -27,7 +28,11 @@ from ncc.ir.ops.where import Where
 @importer("Gather")
 def gather(ctx: Context) -> Value:
     axis = axis_of(ctx.attr("axis", 0), ctx.type(0).rank)
-    return ctx.build(Gather(axis), ctx[0], counted_from_0(ctx, ctx[1], axis))
+    part = part_of(ctx[1])
+    if part is None:
+        return ctx.build(Gather(axis), ctx[0], counted_from_0(ctx, ctx[1], axis))
+    found = ctx.build(Gather(axis), ctx[0], counted_from_0(ctx, part.whole, axis))
+    return part.of(ctx.build, found, axis + part.axis)
 
 
 @importer("GatherElements")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ncc.frontends.onnx.axes import axes_of, axis_of
+from ncc.frontends.onnx.bounded import reduced_part
 from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.registry import importer
 from ncc.ir.graph import Value
@@ -113,7 +114,7 @@ def _reduced(
     if isinstance(axes, Value):
         combination = Combination(kind.name.removeprefix("reduce_"))
         return ctx.build(DynamicReduce(combination, keep), x, axes)
-    return ctx.build(kind(axes, keep), x)
+    return reduced_part(ctx, kind, x, axes, keep) or ctx.build(kind(axes, keep), x)
 
 
 def _dropped(ctx: Context, x: Value, axes: Axes) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,13 @@ from onnx import ModelProto
 
 from ncc.frontends.onnx.bind import Input, Shapes, bind, declared
 from ncc.frontends.onnx.functions import local_functions
+from ncc.frontends.onnx.listed import Listed
 from ncc.frontends.onnx.read import opsets, read_model, write_model
 from ncc.frontends.onnx.scope import GraphScope, Unit, initializers_of, require_distinct
 from ncc.frontends.onnx.tensors import Tensors
 from ncc.ir.fold import FoldingBuilder
 from ncc.ir.graph import Graph, Value
+from ncc.ir.op import unsupported
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,15 @@ class OnnxModel:
             {value.name: value for value in inputs},
         )
         outputs = scope.run(graph.node, names)
+        _refuse_lists(names, outputs)
         return Graph(graph.name or "main", inputs, unit.build.nodes, outputs, names)
+
+
+def _refuse_lists(names: Sequence[str], outputs: Sequence[Value]) -> None:
+    """Refuse outputs that are sequences."""
+    for name, value in zip(names, outputs, strict=True):
+        if isinstance(value, Listed):
+            raise unsupported(f"output '{name}' is a sequence")
 
 
 def read_onnx(source: Path | ModelProto, *, allow_nan: bool = False) -> OnnxModel:
