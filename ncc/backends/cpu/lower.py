@@ -11,6 +11,7 @@ from ncc.backends.cpu.attention import AttentionKernel, Shapes
 from ncc.backends.cpu.borders import fill_border, prepare_border
 from ncc.backends.cpu.builder import Call
 from ncc.backends.cpu.depthwise import is_depthwise
+from ncc.backends.cpu.inside import product_calls
 from ncc.backends.cpu.layout import Layout, outer_operand, own_inputs, root_of, view_of
 from ncc.backends.cpu.nest import is_nest, nest
 from ncc.backends.cpu.orders import channels_last, order_to_reshape, taps_first
@@ -21,7 +22,6 @@ from ncc.backends.cpu.products import (
     Product,
     conv_product,
     matmul_product,
-    product_call,
     spare_channels,
 )
 from ncc.backends.cpu.refine import may_refine, refined, refined_body
@@ -342,18 +342,16 @@ class _Lowering:
             self.calls.append(fill)
         inputs = list(self._read(node, op, (root,)).values())
         outputs = [self._storage(value) for value in node.results]
-        self.calls.append(
-            product_call(
-                op.body,
-                root,
-                product,
-                packed,
-                inputs,
-                outputs,
-                self.target,
-                node.locs,
-                node.flops,
-            )
+        self.calls += product_calls(
+            op.body,
+            root,
+            product,
+            packed,
+            inputs,
+            outputs,
+            self.target,
+            node.locs,
+            node.flops,
         )
 
     def _panels(self, right: Value, product: Product, locs: Locs) -> Packed:

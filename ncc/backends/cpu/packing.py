@@ -99,7 +99,10 @@ def _packed(
         held = dense_strides(batch)
         walked = (s if n > 1 else 0 for n, s in zip(batch, held, strict=True))
         strides = (*[0] * missing, *walked, 0, 0)
-    return Packed(view, op.layout(arranged), strides)
+    pack = op.layout(arranged)
+    row = -(-product.run // pack.kr) * pack.kr * pack.nr
+    outer = dense_strides([extent for extent, _ in product.reduction[:-1]])
+    return Packed(view, pack, strides, tuple(stride * row for stride in outer))
 
 
 def packed_at_run_time(

@@ -18,6 +18,7 @@ from ncc.backends.cpu.loops import (
     Role,
     Stmt,
     Var,
+    const,
 )
 from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions, join_axes
 from ncc.backends.cpu.target import Target
@@ -161,6 +162,10 @@ class Packed:
     pack: Pack
     batch_strides: tuple[int, ...]
     """Groups between neighbours along each axis of the domain; 0 where the operand is shared."""
+    strides: tuple[int, ...]
+    """Elements between neighbours along each summed axis but the run."""
+    start: int = 0
+    """The element at which the sums of the first column begin."""
 
 
 def product_call(
@@ -218,7 +223,7 @@ def product_call(
             columns=product.columns,
             k=tuple(k),
             a=left.load(_without(scope.at, n), *_walk(k, product)),
-            b=right.load(at, *_walk_packed(k, packed.pack, product.run)),
+            b=right.load(at, const(packed.start), *_walk_packed(k, packed)),
             pack=packed.pack,
             acc=acc,
             body=tuple(scope.stmts),
@@ -277,11 +282,6 @@ def _walk(k: list[tuple[Var, int]], product: Product) -> list[Expr]:
     return [var * stride for (var, _), (_, stride) in pairs]
 
 
-def _walk_packed(k: list[tuple[Var, int]], pack: Pack, run: int) -> list[Expr]:
+def _walk_packed(k: list[tuple[Var, int]], packed: Packed) -> list[Expr]:
     """The distance in a panel to the rows of the outer summed axes."""
-    stride = -(-run // pack.kr) * pack.kr * pack.nr
-    found: list[Expr] = []
-    for var, extent in reversed(k[:-1]):
-        found.append(var * stride)
-        stride *= extent
-    return found
+    return [var * stride for (var, _), stride in zip(k, packed.strides, strict=False)]
