@@ -1,4 +1,5 @@
-"""Products of few rows with computed matrices, as a step of a decoder makes with its cache.
+"""Products that are no work for panels: of few rows with computed matrices, as a step of a decoder
+makes with its cache, and with a single column.
 
 Elements of such a matrix are read for a row or two, so that reading them is all that takes time: to
 round them, or to put them in panels first, costs as much again.
@@ -13,6 +14,12 @@ from ncc.ir.ops.matmul import MatMul
 
 FEW = 4
 """Rows from which panels pay."""
+
+
+def has_one_column(node: Node) -> bool:
+    """Whether a node multiplies matrices by a column each: panels would be empty but for that."""
+    floats = all(value.tensor.dtype.is_float for value in node.operands)
+    return isinstance(node.op, MatMul) and floats and node.result.tensor.shape[-1] == 1
 
 
 def has_few_rows(node: Node) -> bool:

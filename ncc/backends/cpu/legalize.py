@@ -6,9 +6,9 @@ becomes
     %1 = reshape(%0) {shape = [8]} : f32[8]
 
 a long reduction becomes one of parts (see `partial`); a product of few rows with a computed matrix
-a reduction of its rows times numbers; another of f16 a product of f32, rounded to f16: the same
-sums, exactly; and the largest element under a large window is the largest of the largest in its
-rows.
+a reduction of its rows times numbers, one with a single column a reduction of rows times that;
+another of f16 a product of f32, rounded to f16: the same sums, exactly; and the largest element
+under a large window is the largest of the largest in its rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ncc.ir.ops.max_pool import MaxPool
 from ncc.ir.ops.reduce import Reduce, ReduceSum
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.types import DType
-from ncc.passes.few_rows import has_few_rows
+from ncc.passes.few_rows import has_few_rows, has_one_column
 
 LARGE = 16
 """Taps from which a window is cheaper along one axis after the other."""
@@ -42,6 +42,8 @@ def _visit(build: Builder, node: Node) -> Value | None:
     op = node.op
     if isinstance(op, Reduce):
         return _reduced(build, op, node.operands[0])
+    if has_one_column(node):
+        return _summed_column(build, node)
     if has_few_rows(node):
         return _summed_rows(build, node)
     if isinstance(op, MatMul | Conv) and node.operands[0].tensor.dtype is DType.f16:
@@ -74,6 +76,17 @@ def _summed_rows(build: Builder, node: Node) -> Value:
     result = node.result.tensor
     whole = build(Reshape(result.dims), total)
     return whole if whole.tensor.dtype is result.dtype else build(Cast(result.dtype), whole)
+
+
+def _summed_column(build: Builder, node: Node) -> Value:
+    """A product with one column: each row times the column, added up."""
+    left, right = (_wide(build, value) for value in node.operands)
+    *batch, depth, _ = right.tensor.dims
+    terms = build(Mul(), left, build(Reshape((*batch, 1, depth)), right))
+    adds = ReduceSum((terms.tensor.rank - 1,), keepdims=True)
+    total = in_parts(build, adds, terms) or build(adds, terms)
+    dtype = node.result.tensor.dtype
+    return total if total.tensor.dtype is dtype else build(Cast(dtype), total)
 
 
 def _wide(build: Builder, value: Value) -> Value:

@@ -46,6 +46,8 @@ _JOIN: dict[Reduction, np.ufunc] = {
 
 FEW = 8
 """Updates that are compared with every place of a tensor; more are made one by one."""
+SMALL = 1 << 14
+"""Places times updates up to which more than one update is."""
 
 
 @op("scatter_elements")
@@ -75,7 +77,7 @@ class ScatterElements(Op):
             return False
         whole, slots = list(x.dims), indices.dims[self.axis]
         whole[self.axis] = slots
-        return list(indices.dims) == whole and slots <= FEW
+        return list(indices.dims) == whole and _are_choices(slots, x)
 
     def coordinates(self, indices: Array) -> tuple[Array, ...]:
         """Where each update goes: its place along each axis of x."""
@@ -126,7 +128,7 @@ class ScatterND(Op):
         if not x.is_static or not indices.is_static:
             return False
         *outer, depth = indices.dims
-        return depth > 0 and math.prod(outer) <= FEW
+        return depth > 0 and _are_choices(math.prod(outer), x)
 
     def coordinates(self, indices: Array) -> tuple[Array, ...]:
         """Where each update goes: its place along each of the first axes of x."""
@@ -155,6 +157,10 @@ class ScatterND(Op):
             update = build(Reshape((1,) * depth + rest), part(build, parts, 0, row, 1))
             x = build(Where(), here, _joined(build, self.reduction, x, update), x)
         return x
+
+
+def _are_choices(updates: int, x: TensorType) -> bool:
+    return updates <= 1 or (updates <= FEW and updates * x.size <= SMALL)
 
 
 def _is_place(build: Builder, x: Value, axis: int, place: Value) -> Value:
