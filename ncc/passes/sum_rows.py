@@ -6,7 +6,8 @@ becomes
     %1 = reduce_sum(%0) {axes = [2, 3]} : f32[1, 32, 1, 1]
 
 Where few channels lie fastest, cores share the rows of a plane, and a row is near when the next
-channels are read. A norm, which combines a plane with its own sum, stays one kernel.
+channels are read. A norm, which combines a plane with its own sum, stays one kernel; and so does a
+reduction of an input, whose planes lie together.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ROW = 16
 PLANE = 512
 """Elements of a plane from which its rows are."""
 FOLLOWED = 8
-"""Nodes after a reduction that are asked whether they combine it with what was reduced."""
+"""Nodes around a reduction that are looked at."""
 
 
 @graph_pass
@@ -53,7 +54,20 @@ def _has_long_rows(node: Node) -> bool:
         return False
     dims = node.operands[0].tensor.dims
     plane = op.axes == tuple(range(2, len(dims))) and len(dims) > 3
-    return plane and dims[-1] >= ROW and math.prod(dims[2:]) >= PLANE
+    long = plane and dims[-1] >= ROW and math.prod(dims[2:]) >= PLANE
+    return long and not _is_given(node.operands[0])
+
+
+def _is_given(x: Value) -> bool:
+    """Whether a value is made of inputs element by element, so that it lies as they do."""
+    seen = [x]
+    for value in seen:
+        if value.node is None or value.is_constant:
+            continue
+        if not isinstance(value.node.op, Elementwise) or len(seen) > FOLLOWED:
+            return False
+        seen += value.node.operands
+    return True
 
 
 def _returns(graph: Graph, node: Node) -> bool:
