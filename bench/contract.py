@@ -136,7 +136,7 @@ def report(shape: Shape, dtype: DType, target: Target) -> float:
     outer = around[-1][0] if around else 1
     tile = choose(rows, shape.columns, shape.depth, dtype, target, outer=outer)
     call = prepare(shape, dtype, tile, target)
-    peak = Peak(unit_for(dtype, tile.kr, target), tile.kr, target)
+    peak = Peak(unit_for(dtype, dtype, tile.kr, target), tile.kr, target)
     rounds = []
     for _ in range(ROUNDS):
         limit = peak.measure()

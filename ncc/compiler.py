@@ -25,6 +25,7 @@ from ncc.ir.verify import conform, verify
 from ncc.options import TUNING_BUDGET, AutoCast, Level, Options
 from ncc.passes import dump as write_dump
 from ncc.passes.autocast import Mode, autocast
+from ncc.passes.byte_products import byte_products
 from ncc.passes.canonicalize import canonicalize
 from ncc.passes.cse import cse
 from ncc.passes.dce import dce
@@ -58,6 +59,8 @@ def simplify(graph: Graph, options: Options, target: Target) -> Graph:
 def precision(graph: Graph, options: Options, target: Target) -> Graph:
     """Explicit casts to the narrow type; what only rounds is stored rounded."""
     graph = widen_f16(graph)
+    if target.has_byte_dot:
+        graph = byte_products(graph)
     if not target.has_bf16_dot:
         graph = widen_integers(graph)
     mode = Mode(precision_mode(options, target).value)

@@ -69,6 +69,19 @@ def test_a_trained_model_computes_on_aarch64_what_it_does_on_x86(
 
 
 @needs_emulator
+@pytest.mark.parametrize("depth", [33, 40, 66, 97])
+def test_products_of_bytes_are_exact(depth: int, tmp_path: Path) -> None:
+    draw = np.random.default_rng(depth)
+    x = draw.integers(0, 256, (5, depth)).astype(np.uint8)
+    w = draw.integers(-128, 128, (depth, 21)).astype(np.int8)
+    case = node_case("MatMulInteger", x, Const(w), Const(np.array(131, np.uint8)))
+    path = tmp_path / "product.neff"
+    ncc.compile(case.model, target="aarch64+bf16", host=False).save(path)
+    (got,) = run_emulated(path, "aarch64+bf16", list(case.inputs.values()))
+    np.testing.assert_array_equal(got, (x.astype(np.int32) - 131) @ w.astype(np.int32))
+
+
+@needs_emulator
 @pytest.mark.parametrize("depth", [33, 40, 64, 97])
 def test_products_of_bf16_are_summed_in_f32(depth: int, tmp_path: Path) -> None:
     case = node_case("MatMul", seeded(5, depth), Const(seeded(depth, 21, seed=1)))

@@ -37,6 +37,10 @@ class Target(Protocol):
     def has_bf16_dot(self) -> bool:
         """Whether it multiplies bf16 faster than f32."""
 
+    @property
+    def has_byte_dot(self) -> bool:
+        """Whether it multiplies integers of 8 bits."""
+
 
 class Weights(Protocol):
     """The weights section while a bundle is made; its targets share it."""

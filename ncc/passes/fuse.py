@@ -24,6 +24,7 @@ from ncc.diagnostics import merge_locs
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.cast import widened
 from ncc.ir.ops.fused import Fused
+from ncc.ir.ops.quantize import bytes_of
 from ncc.ir.types import Shape
 from ncc.passes import graph_pass
 from ncc.passes.attention import Attention, attentions
@@ -285,10 +286,12 @@ def _is_outside(value: Value, home: _Group, grouping: _Grouping) -> bool:
 def _stored(reader: Node, value: Value, home: _Group) -> Value:
     """What a node of `home` that reads `value` takes from memory, if `home` does not compute it.
 
-    Narrow floats are widened where they are read, but by a root, which takes what is there.
+    Narrow floats are widened where they are read, and quantized numbers dequantized, but for a
+    root, which takes what is there.
     """
-    source = None if reader in home.roots or value.is_constant else widened(value)
-    return value if source is None else source
+    if reader in home.roots or value.is_constant:
+        return value
+    return widened(value) or bytes_of(value) or value
 
 
 def _emit_group(
@@ -313,8 +316,8 @@ def _emit_group(
             stored = _stored(node, value, group)
             if stored not in inner:
                 outer[stored] = inner[stored] = Value(stored.type, name=f"x{len(outer)}")
-            if stored is not value and value.op is not None:
-                inner[value] = body(value.op, inner[stored])
+            if stored is not value and value.node is not None:
+                inner[value] = body(value.node.op, inner[stored], *_units(body, value.node))
         made = body.append(body.again(node, [inner[value] for value in node.operands]))
         inner.update(zip(node.results, made.results, strict=True))
     results = [value for node in nodes for value in node.results if value in read_outside]
@@ -328,6 +331,11 @@ def _emit_group(
         locs=merge_locs(node.locs for node in nodes),
     )
     mapped.update(zip(results, fused.results, strict=True))
+
+
+def _units(body: Builder, node: Node) -> list[Value]:
+    """The operands of a node but for the first, in the body that is built: they are literals."""
+    return [body(value.op) for value in node.operands[1:] if value.op is not None]
 
 
 def _needed(nodes: Sequence[Node], read_outside: set[Value]) -> list[Node]:

@@ -32,6 +32,7 @@ from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.constant import Constant
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.matmul import MatMul
+from ncc.ir.ops.max_pool import MaxPool
 from ncc.ir.ops.quantize import Dequantize, Quantize
 from ncc.ir.ops.relu import Relu
 from ncc.ir.ops.reshape import Reshape
@@ -51,7 +52,7 @@ def integer_products(graph: Graph, *, trace: Trace | None = None) -> Graph:
     """`graph` with products of dequantized tensors made of integers of 8 bits."""
     if not any(isinstance(node.op, Dequantize) for node in graph.nodes):
         return graph
-    moved = rewrite(graph, (moved_integers, same_integers), trace=trace)
+    moved = rewrite(graph, (moved_integers, largest_integers, same_integers), trace=trace)
     scaled = rewrite(moved, (integer_product, whole_bias, relu_of_units), trace=trace)
     return rewrite(scaled, (requantized,), trace=trace)
 
@@ -63,6 +64,17 @@ def moved_integers(build: Builder, move: Node, x: Value, s: Value, z: Value) -> 
     if any(value is None for value in moved):
         return Skip(f"{s.type} and {z.type} do not move like {x.type}")
     return build(Dequantize(), build(move.op, x), *(value for value in moved if value))
+
+
+@rule(P(MaxPool, P(Dequantize, V("x"), V("s"), V("z")), bind="pool"))
+def largest_integers(build: Builder, pool: MaxPool, x: Value, s: Value, z: Value) -> Value | Skip:
+    """max_pool(dequantize(x)) -> dequantize(max_pool(x)), where the unit is positive"""
+    unit = number(s)
+    if unit is None or not 0 < unit < np.inf or z.tensor.size != 1:
+        return Skip(f"{s.type} is not known to keep the order")
+    if x.tensor.dtype not in {DType.i8, DType.u8}:
+        return Skip(f"no windows over {x.type}")
+    return build(Dequantize(), build(pool, x), _plain(build, s), _plain(build, z))
 
 
 def _moved(build: Builder, move: Op, unit: Value, x: Value) -> Value | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ncc.backends.cpu.layout import root_of
 from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.tiles import product_width
 from ncc.ir.graph import Node
-from ncc.ir.types import DType
 
-F32, DOT, MATRIX = 350, 700, 5_000
-"""Operations in the time that a byte of weights takes to arrive, when that may cost 3 % of it."""
+VECTOR, MATRIX = 350, 2_500
+"""Operations in the time that a byte of weights takes to arrive, when that may cost 3 % of it.
+
+Dot products do so many more as they take elements in a lane.
+"""
 
 
 def weights_hidden(node: Node, target: Target) -> int:
@@ -24,8 +27,6 @@ def weights_hidden(node: Node, target: Target) -> int:
 
 
 def _rate(root: Node, target: Target) -> int:
-    if root.operands[0].tensor.dtype is not DType.bf16:
-        return F32
-    if target.has_matrix_registers:
-        return MATRIX
-    return DOT if target.has_bf16_dot else F32
+    width = product_width(root.operands[0].tensor.dtype, target)
+    is_matrix = target.has_matrix_registers and width > 1
+    return width * (MATRIX if is_matrix else VECTOR)

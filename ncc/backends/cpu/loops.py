@@ -274,7 +274,7 @@ class TileOrder:
 class Contract(Stmt):
     """for m.., n: acc = sum over k.. of a * b, in f32 (i32 for integers); then `body`.
 
-    Both have one type, or b is i8 and a of floats: then it is made floats as it is read.
+    Both have one type, or b is i8 and a is u8, or of floats: then b is made floats as it is read.
 
     `m` lists the row variables with their extents, outermost first (a convolution has the batch,
     the output row and the output column); the register tile covers the last one, which is never

@@ -8,13 +8,14 @@ ROWS = 16
 """Rows of a register."""
 COLUMNS = 16
 """Sums in a row of a register."""
-DEPTH = 32
-"""Most elements of the run that one product takes."""
-LEAST_DEPTH = 8
-LEAST_CUT = 2 * DEPTH
-"""The shortest run of which some is left to vectors."""
-REST, REST_PAIR = 1.0, 0.75
-"""Cost of what is left, and of each pair of it, where a step costs 1."""
+GROUPS, LEAST_GROUPS = 16, 4
+"""Groups of elements of the run that one product takes, 32 bits each."""
+DEPTH = 2 * GROUPS
+"""The most elements of bf16."""
+LEAST_CUT = 2
+"""Steps of the shortest run of which some is left to vectors."""
+REST, REST_GROUP = 1.0, 0.75
+"""Cost of what is left, and of each group of it, where a step costs 1."""
 SHORT_STEPS = 16
 """Steps of a run that is not worth cutting: they take 32 KB of a panel."""
 PART_STEPS, LEAST_PART_STEPS = 8, 4
@@ -30,18 +31,19 @@ TILE_CYCLES = 4
 """What each tile waits for B."""
 
 
-def matrix_depth(run: int) -> int | None:
-    """Elements of the run that each step takes, or None if too few.
+def matrix_depth(run: int, kr: int) -> int | None:
+    """Elements of the run that each step takes, in groups of `kr`, or None if too few.
 
-    All steps are alike. What they leave of the run is added in vectors, pair by pair.
+    All steps are alike. What they leave of the run is added in vectors, group by group.
     """
 
     def cost(depth: int) -> tuple[float, int]:
         steps, rest = divmod(run, depth)
-        return steps + (REST + REST_PAIR * -(-rest // 2) if rest else 0), -depth
+        return steps + (REST + REST_GROUP * -(-rest // kr) if rest else 0), -depth
 
-    whole = [depth for depth in range(LEAST_DEPTH, DEPTH + 1, 2) if run % depth == 0]
-    cut = [DEPTH] if run >= LEAST_CUT else []
+    most = kr * GROUPS
+    whole = [depth for depth in range(kr * LEAST_GROUPS, most + 1, kr) if run % depth == 0]
+    cut = [most] if run >= LEAST_CUT * most else []
     return min([*whole, *cut], key=cost, default=None)
 
 

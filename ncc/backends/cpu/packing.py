@@ -15,7 +15,6 @@ from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import choose
 from ncc.backends.cpu.views import Memory, Space, View, dense_strides, runs
 from ncc.backends.cpu.weights import WeightTable
-from ncc.backends.cpu.whole import as_bytes
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Builder, Node, Value
 from ncc.ir.ops.conv import Conv
@@ -23,6 +22,7 @@ from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.types import DType, TensorType
+from ncc.ir.whole import as_bytes
 
 Widths = Callable[[Node, int, DType], int | None]
 """The width of the panels for a product of so many columns; None leaves it to the cost model."""
@@ -58,8 +58,9 @@ def packed_weight(
     """A constant right operand: of a convolution (`root`), else of a matmul."""
     build = Builder()
     few = ROWS_PER_BYTE * weight.tensor.dtype.itemsize
-    rows = zip(product.domain, product.kinds, strict=True)
-    if root is None and math.prod(extent for extent, kind in rows if kind == "row") <= few:
+    walked = zip(product.domain, product.kinds, strict=True)
+    rows = math.prod(extent for extent, kind in walked if kind == "row")
+    if root is None and weight.tensor.dtype.is_float and rows <= few:
         weight = as_bytes(build, weight) or weight
     type = weight.tensor
     if root is not None:

@@ -22,11 +22,12 @@ from ncc.backends.cpu.loops import (
 )
 from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions, join_axes
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.tiles import LINE, choose
+from ncc.backends.cpu.tiles import LINE, choose, product_width
 from ncc.backends.cpu.views import View, runs
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Graph, Node
 from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.matmul import sums_of
 from ncc.ir.types import DType, TensorType
 
 BATCHES = 8
@@ -86,8 +87,8 @@ class Product:
 
 
 def factors_of(left: DType, right: DType) -> DType:
-    """The type in which elements are multiplied: f32 where those of the right one are widened."""
-    return left if left is right else DType.f32
+    """The type of the left elements as they are multiplied: f32 where the right are widened."""
+    return left if left is right or left.is_int else DType.f32
 
 
 def matmul_product(left: View, right: tuple[int, ...], result: tuple[int, ...]) -> Product:
@@ -136,8 +137,9 @@ def conv_product(op: Conv, left: View, weight: tuple[int, ...], result: tuple[in
 def spare_channels(op: Conv, left: TensorType, target: Target) -> int:
     """Channels of zeros to put after those of an input, that a run of taps may fill registers."""
     channels = left.dims[1]
-    suits = target.has_matrix_registers and left.dtype is DType.bf16 and op.groups == 1
-    return -channels % CHANNELS if suits and channels < FEW_CHANNELS and channels % 2 else 0
+    width = product_width(left.dtype, target)
+    suits = target.has_matrix_registers and width > 1 and op.groups == 1
+    return -channels % CHANNELS if suits and channels < FEW_CHANNELS and channels % width else 0
 
 
 def padded_view(view: View, low: Sequence[int], high: Sequence[int]) -> View:
@@ -206,7 +208,7 @@ def product_call(
         scope.at |= {loop: var for loop, (var, _) in zip(rows, m, strict=True)}
         scope.at |= dict.fromkeys(columns, n)
         k = [(build.names.var(), extent) for extent, _ in product.reduction]
-        acc = Local(build.names("acc"), root.operands[0].tensor.dtype.compute)
+        acc = Local(build.names("acc"), _sums(root))
         scope.known[root.result] = MATH.cast(acc, root.result.tensor.dtype)
         for value, operand in zip(body.outputs, results, strict=True):
             scope.stmts.append(operand.store(scope.at, evaluator.value(value, scope)))
@@ -246,6 +248,14 @@ def _around(loops: Sequence[Loop], left: Operand) -> list[Loop]:
     apart = min((left.stride(loop) for loop in batches), default=0) * left.buffer.dtype.itemsize
     shared = 0 < apart < LINE and left.buffer.dtype is DType.f32
     return [*rows[:-1], *batches] if shared else batches
+
+
+def _sums(root: Node) -> DType:
+    """The type that products of the operands are summed in."""
+    left, right = (value.tensor.dtype for value in root.operands)
+    found = sums_of(left, right)
+    assert found is not None, f"no product of {left.value} and {right.value}"
+    return found
 
 
 def _over_batches(batches: list[Loop], build: KernelBuilder, contract: Writer) -> Stmt:

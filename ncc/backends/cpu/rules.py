@@ -12,7 +12,7 @@ from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.cumulative import Cumulative
 from ncc.ir.ops.fused import Fused
 from ncc.ir.ops.gather import Gather
-from ncc.ir.ops.matmul import MatMul
+from ncc.ir.ops.matmul import BYTES, MatMul
 from ncc.ir.ops.max_pool import MaxPool
 from ncc.ir.ops.non_max_suppression import KeptBoxes
 from ncc.ir.ops.pad import Pad
@@ -78,7 +78,7 @@ def refusal(node: Node) -> str | None:
     found = classify(node)
     if found is Pattern.opaque:
         return f"no kernel for {node.op.name}"
-    if found is Pattern.contraction:
+    if isinstance(node.op, MatMul | Conv):
         return _product_refusal(node)
     if isinstance(node.op, ScatterElements | ScatterND):
         x, indices, _ = (value.tensor for value in node.operands)
@@ -97,9 +97,14 @@ def _lone_refusal(node: Node) -> str | None:
 
 def _product_refusal(node: Node) -> str | None:
     left, right = (value.tensor for value in node.operands)
-    if left.dtype not in FACTORS:
+    if is_depthwise(node):
+        return None if left.dtype in FACTORS else f"no filters over {left.dtype.value}"
+    if (left.dtype, right.dtype) == BYTES:
+        if not node.operands[1].is_constant:
+            return "no computed right operand of i8"
+    elif left.dtype not in FACTORS:
         return f"no product of {left.dtype.value}"
-    if right.dtype is not left.dtype:
+    elif right.dtype is not left.dtype:
         return f"no product of {left.dtype.value} and {right.dtype.value}"
     summed = left.dims[-1] if isinstance(node.op, MatMul) else right.size
     return None if summed else "a sum of nothing"

@@ -28,8 +28,10 @@ class Target:
     registers: int
     flags: tuple[str, ...]
     has_bf16_dot: bool = False
+    has_byte_dot: bool = False
+    """Whether one instruction adds four products of u8 with i8 to an i32."""
     has_matrix_registers: bool = False
-    """AMX: bf16 products of 16 x 32 by 32 x 16 elements."""
+    """AMX: products of 16 rows of 64 bytes by 16 columns, of bf16, and of u8 with i8."""
 
     @property
     def machine(self) -> str:
@@ -52,6 +54,7 @@ _V3_FLAGS = (
     *("sse4_1", "sse4_2", "ssse3"),
 )
 _V4_FLAGS = (*_V3_FLAGS, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl")
+_X86_DOT_FLAGS = ("avx512_bf16", "avx512_vnni")
 _ARM_FLAGS = ("asimd", "fp")
 _LINUX_X86 = "x86_64-unknown-linux-gnu"
 _LINUX_ARM = "aarch64-unknown-linux-gnu"
@@ -65,21 +68,23 @@ TARGETS: dict[str, Target] = {
             name="x86-64-v4+bf16",
             triple=_LINUX_X86,
             cpu="x86-64-v4",
-            features="+avx512bf16",
+            features="+avx512bf16,+avx512vnni",
             lanes=16,
             registers=32,
-            flags=(*_V4_FLAGS, "avx512_bf16"),
+            flags=(*_V4_FLAGS, *_X86_DOT_FLAGS),
             has_bf16_dot=True,
+            has_byte_dot=True,
         ),
         Target(
             name="x86-64-v4+amx",
             triple=_LINUX_X86,
             cpu="x86-64-v4",
-            features="+avx512bf16,+amx-tile,+amx-bf16",
+            features="+avx512bf16,+avx512vnni,+amx-tile,+amx-bf16,+amx-int8",
             lanes=16,
             registers=32,
-            flags=(*_V4_FLAGS, "avx512_bf16", "amx_tile", "amx_bf16"),
+            flags=(*_V4_FLAGS, *_X86_DOT_FLAGS, "amx_tile", "amx_bf16", "amx_int8"),
             has_bf16_dot=True,
+            has_byte_dot=True,
             has_matrix_registers=True,
         ),
         Target("aarch64", _LINUX_ARM, "generic", "", 4, 32, _ARM_FLAGS),
@@ -87,11 +92,12 @@ TARGETS: dict[str, Target] = {
             name="aarch64+bf16",
             triple=_LINUX_ARM,
             cpu="generic",
-            features="+bf16",
+            features="+bf16,+i8mm",
             lanes=4,
             registers=32,
-            flags=(*_ARM_FLAGS, "bf16"),
+            flags=(*_ARM_FLAGS, "bf16", "i8mm"),
             has_bf16_dot=True,
+            has_byte_dot=True,
         ),
     )
 }

@@ -91,8 +91,10 @@ class Pieces:
 
 
 def product_width(dtype: DType, target: Target) -> int:
-    """Elements that one lane of a product instruction takes: 2 for the bf16 dot product."""
-    return 2 if dtype is DType.bf16 and target.has_bf16_dot else 1
+    """Elements that one lane of a product instruction takes: more for dot products."""
+    if dtype is DType.bf16 and target.has_bf16_dot:
+        return 2
+    return 4 if dtype is DType.u8 and target.has_byte_dot else 1
 
 
 def accumulator_lanes(dtype: DType, target: Target) -> int:
@@ -178,7 +180,8 @@ def cut_rows(rows: int, outer: int, height: int) -> RowCut:
 
 def _most_vectors(dtype: DType, target: Target) -> int:
     """Panels for matrix registers are as wide as two of them."""
-    return 2 if dtype is DType.bf16 and target.has_matrix_registers else MAX_VECTORS
+    fits = target.has_matrix_registers and product_width(dtype, target) > 1
+    return 2 if fits else MAX_VECTORS
 
 
 def _shapes(target: Target, most_vectors: int) -> Iterator[tuple[int, int]]:

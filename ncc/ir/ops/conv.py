@@ -11,7 +11,7 @@ import numpy as np
 from ncc.ir.graph import Builder, Value
 from ncc.ir.indexing import part
 from ncc.ir.op import Array, Op, op, require
-from ncc.ir.ops.matmul import compatible
+from ncc.ir.ops.matmul import compatible, product_of, sums_of
 from ncc.ir.rewrite import P, Skip, V, canonical
 from ncc.ir.types import Dim, DType, TensorType, dim_mul
 from ncc.ir.window import Sizes, Window, at_axis
@@ -22,7 +22,8 @@ class Conv(Op):
     """x [N, C, *spatial] under filters w [O, C/groups, *kernel]: [N, O, *output].
 
     Padding is zero. Sums of narrow floats are kept in f32 and rounded once, to `result` (default:
-    the type of x); w may be of the type that sums are kept in.
+    the type of x); w may be of the type that sums are kept in. Products of u8 with i8 are summed in
+    i32, which wraps around and is the default.
     """
 
     strides: Sizes
@@ -47,7 +48,7 @@ class Conv(Op):
             operand=1,
         )
         require(
-            w.dtype in {x.dtype, x.dtype.compute},
+            _sums_of(x.dtype, w.dtype) is not None,
             f"cannot convolve {x} with {w}",
             hint="cast one of them first",
             operand=1,
@@ -68,19 +69,26 @@ class Conv(Op):
             operand=1,
         )
         shape = (x.shape[0], filters, *window.output(x.shape[2:]))
-        return TensorType(self.result or x.dtype, shape)
+        return TensorType(self.result or product_of(x.dtype, w.dtype), shape)
 
     def eval(self, x: Array, w: Array) -> Array:
-        dtype = DType.of(x.dtype)
-        inner = dtype.compute.numpy
+        dtypes = DType.of(x.dtype), DType.of(w.dtype)
+        sums_in = _sums_of(*dtypes)
+        assert sums_in is not None, "the operands have types that are multiplied"
+        inner = sums_in.numpy
         window = Window(w.shape[2:], self.strides, self.low, self.high, self.dilations)
         padded = window.pad(x.astype(inner, copy=False), 0)
         with np.errstate(all="ignore"):
             sums = _correlate(padded, w.astype(inner, copy=False), window, self.groups)
-            return sums.astype((self.result or dtype).numpy, copy=False)
+            return sums.astype((self.result or product_of(*dtypes)).numpy, copy=False)
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return 2 * results[0].size * math.prod(operands[1].dims[1:])
+
+
+def _sums_of(x: DType, w: DType) -> DType | None:
+    """The type of sums, which filters may have as well; None for types that have no products."""
+    return x.compute if w is x.compute else sums_of(x, w)
 
 
 def _correlate(padded: Array, w: Array, window: Window, groups: int) -> Array:

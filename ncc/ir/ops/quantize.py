@@ -1,5 +1,7 @@
 """quantize, dequantize: between real numbers and narrow ones with a scale and a zero point."""
 
+from ncc.ir.fold import number
+from ncc.ir.graph import Value
 from ncc.ir.op import Elementwise, op
 from ncc.ir.scalar import Math, Scalar, limits
 from ncc.ir.types import DType, TensorType
@@ -45,3 +47,12 @@ class Dequantize(Elementwise):
 
     def scalar(self, m: Math, x: Scalar, scale: Scalar, zero_point: Scalar) -> Scalar:
         return (m.cast(x, DType.f32) - m.cast(zero_point, DType.f32)) * scale
+
+
+def bytes_of(value: Value) -> Value | None:
+    """The bytes that real numbers are dequantized from in one unit, a literal; None for others."""
+    if value.node is None or not isinstance(value.op, Dequantize):
+        return None
+    x, scale, zero_point = value.node.operands
+    is_plain = number(scale) is not None and number(zero_point) is not None
+    return x if is_plain and x.tensor.dtype in {DType.i8, DType.u8} else None

@@ -25,6 +25,7 @@ from ncc.backends.cpu.pack import PackPanels
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import Tiling, choose
 from ncc.ir.op import Array
+from ncc.ir.scalar import limits
 from ncc.ir.types import DType, TensorType
 
 MATH = LoopMath()
@@ -71,6 +72,11 @@ def sum_type(dtype: DType) -> DType:
     return DType.f64 if dtype is DType.f64 else DType.f32
 
 
+def right_type(dtype: DType) -> DType:
+    """The type of what elements of `dtype` are multiplied by."""
+    return DType.i8 if dtype is DType.u8 else dtype
+
+
 def keep(dtype: DType) -> Body:
     """The body that stores the sums, converted to `dtype`."""
 
@@ -82,11 +88,11 @@ def keep(dtype: DType) -> Body:
 
 
 def draw(dtype: DType, *shape: int, seed: int = 0) -> Array:
-    """Elements that are seldom round numbers, and small integers for integer types."""
+    """Elements that are seldom round numbers; any integers of 8 bits, small ones of more."""
     rng = np.random.default_rng([seed, *shape])
     if dtype.is_int:
-        low = -9 if dtype.is_signed_int else 0
-        return rng.integers(low, 10, shape).astype(dtype.numpy)
+        low, high = limits(dtype) if dtype.itemsize == 1 else (-9, 9)
+        return rng.integers(int(low), int(high) + 1, shape).astype(dtype.numpy)
     return rng.standard_normal(shape).astype(dtype.numpy)
 
 
@@ -103,12 +109,13 @@ def matmul(
 ) -> Problem:
     """[rows, depth] by [depth, columns]."""
     tile = tile or choose(rows, columns, depth, dtype, target)
-    a, weight = draw(dtype, rows, depth), draw(dtype, 1, columns, 1, depth, seed=1)
+    right = right_type(dtype)
+    a, weight = draw(dtype, rows, depth), draw(right, 1, columns, 1, depth, seed=1)
     pack = PackPanels(tile.columns, tile.kr)
     m, n, k = Var("m"), Var("n"), Var("k")
     acc = Local("acc", sum_type(dtype))
     a_buffer = Buffer("a", dtype, a.size, Role.input)
-    b_buffer = Buffer("b", dtype, pack.eval(weight).size, Role.input)
+    b_buffer = Buffer("b", right, pack.eval(weight).size, Role.input)
     extra, stmts = (body or keep(acc.dtype))(Sum(acc, m, n, rows, columns))
     contract = Contract(
         m=((m, rows),),
@@ -198,14 +205,14 @@ def conv(shape: Conv, dtype: DType, target: Target, *, body: Body | None = None)
         a_index = (row + kx * shape.dilation) * shape.channels + g * inputs + c
     a = draw(dtype, shape.batch, *shape.size, shape.channels)
     run = k[-1][1]
-    weight = draw(dtype, shape.groups, outputs, kh * kw * inputs // run, run, seed=1)
+    weight = draw(right_type(dtype), shape.groups, outputs, kh * kw * inputs // run, run, seed=1)
     tile = choose(width, outputs, kh * kw * inputs, dtype, target, outer=height)
     pack = PackPanels(tile.columns, tile.kr)
     layout = pack.layout(TensorType(dtype, weight.shape))
     packed = pack.eval(weight)
     acc = Local("acc", sum_type(dtype))
     a_buffer = Buffer("a", dtype, a.size, Role.input)
-    b_buffer = Buffer("b", dtype, packed.size, Role.input)
+    b_buffer = Buffer("b", right_type(dtype), packed.size, Role.input)
     pixel = (b * height + y) * width + x
     sums = Sum(acc, pixel, g * outputs + n, shape.batch * height * width, shape.out)
     extra, stmts = (body or keep(acc.dtype))(sums)

@@ -18,12 +18,16 @@ MATRIX = TARGETS["x86-64-v4+amx"]
 runs = pytest.mark.skipif(MATRIX not in RUNNABLE, reason="no matrix registers here")
 
 
+INSTRUCTIONS = {DType.bf16: "tdpbf16ps", DType.u8: "tdpbusd"}
+
+
 @runs
 @pytest.mark.parametrize("edge", Edge)
 @pytest.mark.parametrize("rows", [2, 5, 16, 17, 31, 32, 33, 64, 100, 197])
-def test_matrix_products_of_any_shape(rows: int, edge: Edge) -> None:
+@pytest.mark.parametrize("dtype", INSTRUCTIONS, ids=lambda dtype: dtype.value)
+def test_matrix_products_of_any_shape(dtype: DType, rows: int, edge: Edge) -> None:
     problems = [
-        matmul(rows, columns, depth, DType.bf16, MATRIX)
+        matmul(rows, columns, depth, dtype, MATRIX)
         for columns, depth in [
             (1, 32),
             (16, 8),
@@ -43,19 +47,20 @@ CONVOLUTIONS = {
     "several lines of pixels in a tile": Conv((9, 9), 16, 40),
     "lines of pixels left over": Conv((7, 6), 8, 70, taps=(3, 4), batch=2),
     "stride": Conv((15, 31), 8, 24, stride=2),
-    "dilation": Conv((12, 20), 8, 16, dilation=3),
-    "a run that does not fill steps": Conv((9, 30), 37, 33),
-    "the same with several lines in a tile": Conv((9, 9), 37, 33),
-    "groups": Conv((7, 19), 24, 30, groups=3),
+    "dilation": Conv((12, 20), 16, 16, dilation=3),
+    "a run that does not fill steps": Conv((9, 30), 47, 33),
+    "the same with several lines in a tile": Conv((9, 9), 47, 33),
+    "groups": Conv((7, 19), 48, 30, groups=3),
 }
 
 
 @runs
 @pytest.mark.parametrize("edge", Edge)
 @pytest.mark.parametrize("shape", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
-def test_convolutions(shape: Conv, edge: Edge) -> None:
-    problem = conv(shape, DType.bf16, MATRIX)
-    assert "tdpbf16ps" in emit_kernel(problem.kernel, MATRIX, "kernel")
+@pytest.mark.parametrize("dtype", INSTRUCTIONS, ids=lambda dtype: dtype.value)
+def test_convolutions(dtype: DType, shape: Conv, edge: Edge) -> None:
+    problem = conv(shape, dtype, MATRIX)
+    assert INSTRUCTIONS[dtype] in emit_kernel(problem.kernel, MATRIX, "kernel")
     assert_sums([problem], compute([problem], MATRIX, edge=edge))
 
 
@@ -109,7 +114,12 @@ NO_STEPS = {21: None, 34: None, 6: None}
 
 @pytest.mark.parametrize(("run", "depth"), (WHOLE_STEPS | CUT_STEPS | NO_STEPS).items())
 def test_steps_along_a_run_are_alike(run: int, depth: int | None) -> None:
-    assert matrix_depth(run) == depth
+    assert matrix_depth(run, kr=2) == depth
+
+
+@pytest.mark.parametrize(("run", "depth"), [(128, 64), (96, 48), (147, 64), (126, None)])
+def test_steps_of_bytes_hold_twice_as_many(run: int, depth: int | None) -> None:
+    assert matrix_depth(run, kr=4) == depth
 
 
 @pytest.mark.parametrize(

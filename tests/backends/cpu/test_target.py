@@ -33,7 +33,7 @@ def test_native_is_the_best_target_that_the_host_has_all_flags_of() -> None:
     assert resolve("native", frozenset(V4_BF16.flags) - {"avx512_bf16"}) is V4
     assert resolve("native", frozenset(V4_BF16.flags) - {"avx512vl"}) is V3
     assert resolve("native", frozenset({"fp", "asimd", "crc32"})) is ARM
-    assert resolve("native", frozenset({"fp", "asimd", "bf16"})) is ARM_BF16
+    assert resolve("native", frozenset({"fp", "asimd", "bf16", "i8mm"})) is ARM_BF16
 
 
 def test_a_host_below_every_target_is_incompatible() -> None:

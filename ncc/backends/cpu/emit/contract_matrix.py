@@ -1,8 +1,9 @@
-"""Sums of bf16 products in the matrix registers of AMX.
+"""Sums of products of bf16, or of integers of 8 bits, in the matrix registers of AMX.
 
 A matrix register holds 16 rows of 64 bytes. One instruction adds to 16 x 16 sums the products of
-16 rows of A, 32 elements each, with 16 columns of B, whose pairs of elements lie beside each other
-as in panels of kr = 2. Two registers of A and two of B make a tile of 32 x 32.
+16 rows of A, 32 or 64 elements each, with 16 columns of B, of which as many elements as fill 32
+bits lie beside each other, as in panels of kr = 2 or 4. Two registers of A and two of B make a
+tile of 32 x 32.
 
 What a register holds is fixed once for all tiles of a contraction, so the last tile of rows
 starts early and computes some rows again; their sums are dropped. For the same reason steps along
@@ -23,13 +24,12 @@ from ncc.backends.cpu.emit.contract_finish import OnStack
 from ncc.backends.cpu.emit.contract_product import Sums
 from ncc.backends.cpu.emit.contract_registers import keep_awake
 from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
-from ncc.backends.cpu.emit.contract_unit import unit_for
+from ncc.backends.cpu.emit.contract_unit import unit_of
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
 from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.matrix import COLUMNS, L2_BYTES, TURNS, matrix_depth, matrix_rows, run_parts
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import LINE, cut_rows
-from ncc.ir.types import DType
 
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
@@ -45,10 +45,9 @@ def fits_matrix(stmt: Contract, target: Target) -> bool:
     """Whether the sums of `stmt` can be made in matrix registers."""
     return (
         target.has_matrix_registers
-        and stmt.a.dtype is stmt.b.dtype is DType.bf16
-        and stmt.pack.kr == 2
+        and unit_of(stmt, target).matrix is not None
         and stmt.pack.nr <= len(B) * COLUMNS
-        and matrix_depth(stmt.k[-1][1]) is not None
+        and matrix_depth(stmt.k[-1][1], stmt.pack.kr) is not None
         and matrix_rows(*row_extents(stmt)) is not None
     )
 
@@ -87,13 +86,14 @@ class MatrixTiles(TileEmitter):
     l2_bytes = L2_BYTES
 
     def __init__(self, fn: FunctionEmitter, stmt: Contract) -> None:
-        depth, split = matrix_depth(stmt.k[-1][1]), matrix_rows(*row_extents(stmt))
+        depth = matrix_depth(stmt.k[-1][1], stmt.pack.kr)
+        split = matrix_rows(*row_extents(stmt))
         assert depth is not None, "runs are long enough"
         assert split is not None, "there are rows enough"
         self._split = split
         self._rest = stmt.k[-1][1] % depth
         super().__init__(fn, stmt, cut_rows(*row_extents(stmt), sum(split)), depth)
-        self._unit = unit_for(stmt.a.dtype, stmt.pack.kr, fn.target)
+        self._unit = unit_of(stmt, fn.target)
         self._axes = tuple(extent for _, extent in stmt.k[:-1])
         preferred = None if self._axes else run_parts(self.steps, self.grid.block)
         self.parts = self.cut(preferred or 1)
@@ -112,9 +112,10 @@ class MatrixTiles(TileEmitter):
         """The registers have their shapes, and are given back afterwards."""
         code = self.fn.code
         shapes = [(self._split[number // 2], ROW_BYTES) for number in SUMS]
-        shapes += [(rows, 2 * self.depth) for rows in self._split]
-        shapes += [(self.depth // 2, ROW_BYTES)] * len(B)
-        name = "@matrix." + "_".join(map(str, (*self._split, self.depth)))
+        width = self.depth * self.stmt.a.dtype.itemsize
+        shapes += [(rows, width) for rows in self._split]
+        shapes += [(self.depth // self.stmt.pack.kr, ROW_BYTES)] * len(B)
+        name = "@matrix." + "_".join(map(str, (*self._split, width)))
         text = "".join(f"\\{byte:02X}" for byte in configuration(shapes))
         code.define(f'{name} = private constant [64 x i8] c"{text}", align 64')
         code.run("llvm.x86.ldtilecfg", Value(name, "ptr"))
@@ -226,7 +227,7 @@ class MatrixTiles(TileEmitter):
             axes=self._axes,
             steps=self._rest // kr,
             streams=streams,
-            short=self._rest % kr > 0,
+            short=self._rest % kr,
         )
         a, b = (
             moved(code, at, taken * stream.step) for at, stream in zip(start, streams, strict=True)
@@ -250,8 +251,10 @@ class MatrixTiles(TileEmitter):
         Products by the same columns follow each other: it takes 16 cycles to change to others.
         """
         row = self.stride(self.stmt.a, self.stmt.m[-1][0])
+        multiply = self._unit.matrix
+        assert multiply is not None, "matrix registers make these products"
 
-        def add(at: Cursor, step: int, carried: Carried, *, short: bool) -> Carried:
+        def add(at: Cursor, step: int, carried: Carried, *, short: int) -> Carried:
             assert not short, "all steps are alike"
             for column in range(columns):
                 here = moved(self.fn.code, at[1], column * LINE)
@@ -261,14 +264,12 @@ class MatrixTiles(TileEmitter):
                 self._move("llvm.x86.tileloadd64", A[half], here, row)
             for column in range(columns):
                 for half in halves:
-                    self._instruct(
-                        "llvm.x86.tdpbf16ps", SUMS[2 * half + column], A[half], B[column]
-                    )
+                    self._instruct(multiply, SUMS[2 * half + column], A[half], B[column])
             keep_awake(self.fn.code, self._unit.lanes)
             return stretch.beside.step(carried)
 
         walk, cursor = self.walk(stretch.start, stretch.turn, sum(self._split))
-        walk = replace(walk, short=False)
+        walk = replace(walk, short=0)
         if self.parts > 1:
             walk, cursor = walk.part(self.fn.code, cursor, stretch.part, self.parts)
         walk.emit(self.fn.code, cursor, stretch.beside.start(), add)

@@ -194,7 +194,7 @@ class Sums:
     def emit(self, code: Code, start: Cursor, before: Carried | None = None) -> list[list[Value]]:
         """The sums by row and vector, from `start` on, added to those of `before`."""
 
-        def add(at: Cursor, step: int, carried: Carried, *, short: bool) -> Carried:
+        def add(at: Cursor, step: int, carried: Carried, *, short: int) -> Carried:
             if step and not short:
                 carried = settled(code, carried, self.target)
             splits = _parts(carried, self.splits)
@@ -210,15 +210,15 @@ class Sums:
             tile = [self.unit.add(code, *pair) for pair in zip(low, high, strict=True)]
         return _parts(tile, len(self.rows))
 
-    def _products(self, code: Code, at: Cursor, totals: Carried, short: bool) -> Carried:
-        """The totals of one split with the products of one step added."""
+    def _products(self, code: Code, at: Cursor, totals: Carried, short: int) -> Carried:
+        """The totals of one split with the products of one step added, see `Add`."""
         unit = self.unit
         width = unit.lanes * self.kr * unit.right.itemsize
         row_of_b = [unit.vector(code, moved(code, at[1], v * width)) for v in range(self.vectors)]
-        broadcast = unit.broadcast_last if short else unit.broadcast
         found = []
         for distance, row in zip(self.rows, _parts(totals, len(self.rows)), strict=True):
-            a = broadcast(code, moved(code, at[0], distance))
+            here = moved(code, at[0], distance)
+            a = unit.broadcast_last(code, here, short) if short else unit.broadcast(code, here)
             found += [
                 unit.multiply_add(code, total, a, b) for total, b in zip(row, row_of_b, strict=True)
             ]

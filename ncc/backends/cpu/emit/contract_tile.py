@@ -197,7 +197,7 @@ class TileEmitter(ABC):
             steps=steps,
             streams=self.streams(self.depth),
             unrolled=unrolled,
-            short=short > 0,
+            short=short,
         )
 
     def asking(self, walk: Walk, start: Cursor, turn: Value, rows: int) -> tuple[Walk, Cursor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ncc.backends.cpu.emit.code import Code, Value, literal
+from ncc.backends.cpu.emit.code import Code, Value, integer, literal
 from ncc.backends.cpu.emit.types import element, stored
 from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.target import Target
@@ -14,15 +14,14 @@ from ncc.ir.types import DType
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Products of floats of the type of their sums: one element of A with `lanes` of B."""
+    """Products of floats of the type of their sums: one element of A with `lanes` of B.
+
+    `operand` is the type of an element of A, `right` that of one of B.
+    """
 
     operand: DType
+    right: DType
     lanes: int
-
-    @property
-    def right(self) -> DType:
-        """The type of an element of B."""
-        return self.operand
 
     @property
     def stored(self) -> str:
@@ -34,6 +33,21 @@ class Unit:
         """The LLVM type of a sum."""
         return element(self.operand)
 
+    @property
+    def width(self) -> int:
+        """Elements of the run that one lane takes."""
+        return 1
+
+    @property
+    def matrix(self) -> str | None:
+        """The instruction that makes these products in matrix registers, where they have them."""
+        return None
+
+    @property
+    def name(self) -> str:
+        """That of its instructions; units that have the same are as fast."""
+        return {"float": "f32", "double": "f64"}.get(self.sum, self.sum)
+
     def zero(self) -> Value:
         """A vector of empty sums."""
         return literal(0, self.sum, self.lanes)
@@ -42,8 +56,8 @@ class Unit:
         """The elements of A that one step takes, in every lane."""
         return code.splat(code.load(pointer, self.stored), self.lanes)
 
-    def broadcast_last(self, code: Code, pointer: Value) -> Value:
-        """The elements of A that are left when a run does not fill its last step."""
+    def broadcast_last(self, code: Code, pointer: Value, left: int) -> Value:
+        """The `left` elements of A that a run has for its last step, which they do not fill."""
         raise AssertionError("a step of one element is never short")
 
     def vector(self, code: Code, pointer: Value) -> Value:
@@ -80,10 +94,6 @@ class BytesUnit(Unit):
     __slots__ = ()
 
     @property
-    def right(self) -> DType:
-        return DType.i8
-
-    @property
     def sum(self) -> str:
         return "float"
 
@@ -96,29 +106,61 @@ class BytesUnit(Unit):
         return code.convert("sitofp", wide, "float")
 
 
-class PairUnit(Unit):
+class GroupUnit(Unit):
+    """Dot products of as many neighbours in the run as fill 32 bits, added to sums of 32 bits."""
+
+    __slots__ = ()
+
+    @property
+    def part(self) -> str:
+        """The LLVM type of an element, as the instruction takes it."""
+        return self.stored
+
+    @property
+    def width(self) -> int:
+        return 4 // self.operand.itemsize
+
+    def broadcast(self, code: Code, pointer: Value) -> Value:
+        return self._everywhere(code, code.load(pointer, "i32", align=self.operand.itemsize))
+
+    def broadcast_last(self, code: Code, pointer: Value, left: int) -> Value:
+        size = self.operand.itemsize
+        group = literal(0, "i32")
+        for number in range(left):
+            place = code.offset(pointer, self.stored, integer(number)) if number else pointer
+            one = code.resize(code.load(place, self.stored), "i32", signed=False)
+            shifted = code.binary("shl", one, literal(8 * size * number, "i32")) if number else one
+            group = code.binary("or", group, shifted) if number else shifted
+        return self._everywhere(code, group)
+
+    def _everywhere(self, code: Code, group: Value) -> Value:
+        everywhere, count = code.splat(group, self.lanes), self.width * self.lanes
+        return code.value(f"bitcast {everywhere} to <{count} x {self.part}>", self.part, count)
+
+    def vector(self, code: Code, pointer: Value) -> Value:
+        return code.load(pointer, self.part, self.width * self.lanes)
+
+
+class PairUnit(GroupUnit):
     """The dot product of pairs of bf16, added to f32 (AVX512-BF16 VDPBF16PS)."""
 
     __slots__ = ()
 
     @property
+    def part(self) -> str:
+        return "bfloat"
+
+    @property
     def sum(self) -> str:
         return "float"
 
-    def broadcast(self, code: Code, pointer: Value) -> Value:
-        return self._pairs(code, code.load(pointer, "i32", align=2))
+    @property
+    def name(self) -> str:
+        return "bf16"
 
-    def broadcast_last(self, code: Code, pointer: Value) -> Value:
-        return self._pairs(code, code.resize(code.load(pointer, "i16"), "i32", signed=False))
-
-    def _pairs(self, code: Code, pair: Value) -> Value:
-        everywhere = code.splat(pair, self.lanes)
-        return code.value(
-            f"bitcast {everywhere} to <{2 * self.lanes} x bfloat>", "bfloat", 2 * self.lanes
-        )
-
-    def vector(self, code: Code, pointer: Value) -> Value:
-        return code.load(pointer, "bfloat", 2 * self.lanes)
+    @property
+    def matrix(self) -> str | None:
+        return "llvm.x86.tdpbf16ps"
 
     def multiply_add(self, code: Code, total: Value, a: Value, b: Value) -> Value:
         return code.call(f"llvm.x86.avx512bf16.dpbf16ps.{32 * self.lanes}", total, total, a, b)
@@ -144,13 +186,10 @@ class IntegerUnit(Unit):
         return "i32"
 
     def broadcast(self, code: Code, pointer: Value) -> Value:
-        return code.splat(self._wide(code, code.load(pointer, self.stored)), self.lanes)
+        return code.splat(_wide(code, code.load(pointer, self.stored), self.operand), self.lanes)
 
     def vector(self, code: Code, pointer: Value) -> Value:
-        return self._wide(code, code.load(pointer, self.stored, self.lanes))
-
-    def _wide(self, code: Code, x: Value) -> Value:
-        return code.resize(x, "i32", signed=self.operand.is_signed_int)
+        return _wide(code, code.load(pointer, stored(self.right), self.lanes), self.right)
 
     def multiply_add(self, code: Code, total: Value, a: Value, b: Value) -> Value:
         return self.add(code, total, code.binary("mul", a, b))
@@ -159,27 +198,72 @@ class IntegerUnit(Unit):
         return code.binary("add", x, y)
 
 
+class QuadUnit(GroupUnit):
+    """The dot product of four u8 by four i8, added to i32 (AVX512-VNNI VPDPBUSD)."""
+
+    __slots__ = ()
+
+    @property
+    def sum(self) -> str:
+        return "i32"
+
+    @property
+    def name(self) -> str:
+        return "i8"
+
+    @property
+    def matrix(self) -> str | None:
+        return "llvm.x86.tdpbusd"
+
+    def multiply_add(self, code: Code, total: Value, a: Value, b: Value) -> Value:
+        return code.call(f"llvm.x86.avx512.vpdpbusd.{32 * self.lanes}", total, total, a, b)
+
+    def add(self, code: Code, x: Value, y: Value) -> Value:
+        return code.binary("add", x, y)
+
+
+class ArmQuadUnit(QuadUnit):
+    """The same by USDOT, of the i8mm extension of Arm."""
+
+    __slots__ = ()
+
+    def multiply_add(self, code: Code, total: Value, a: Value, b: Value) -> Value:
+        name = f"llvm.aarch64.neon.usdot.v{self.lanes}i32.v{4 * self.lanes}i8"
+        return code.call(name, total, total, a, b)
+
+
 def unit_of(stmt: Contract, target: Target) -> Unit:
-    """The unit for a contraction in vector registers."""
-    if stmt.b.dtype is not stmt.a.dtype:
-        return BytesUnit(stmt.a.dtype, accumulator_lanes(DType.f32, target))
-    return unit_for(stmt.a.dtype, stmt.pack.kr, target)
+    """The unit for a contraction."""
+    return unit_for(stmt.a.dtype, stmt.b.dtype, stmt.pack.kr, target)
 
 
-def unit_for(dtype: DType, kr: int, target: Target) -> Unit:
-    """The unit for operands of `dtype` that are packed `kr` at a time."""
-    lanes = accumulator_lanes(dtype, target)
-    if dtype.is_int:
-        return IntegerUnit(dtype, lanes)
-    if dtype is not DType.bf16:
-        return Unit(dtype, lanes)
-    if kr == 1:
-        return WideningUnit(dtype, lanes)
-    return _PAIRS[target.machine](dtype, lanes)
+def unit_for(left: DType, right: DType, kr: int, target: Target) -> Unit:
+    """The unit for operands of these types that are packed `kr` at a time."""
+    lanes = accumulator_lanes(left, target)
+    return _class(left, right, kr, target.machine)(left, right, lanes)
 
 
-_PAIRS = {"x86_64": PairUnit, "aarch64": ArmPairUnit}
-"""Who multiplies pairs, by machine."""
+def _class(left: DType, right: DType, kr: int, machine: str) -> type[Unit]:
+    if kr > 1:
+        return _GROUPS[left, machine]
+    if left.is_int:
+        return IntegerUnit
+    if right is not left:
+        return BytesUnit
+    return WideningUnit if left is DType.bf16 else Unit
+
+
+_GROUPS: dict[tuple[DType, str], type[Unit]] = {
+    (DType.bf16, "x86_64"): PairUnit,
+    (DType.bf16, "aarch64"): ArmPairUnit,
+    (DType.u8, "x86_64"): QuadUnit,
+    (DType.u8, "aarch64"): ArmQuadUnit,
+}
+"""Who multiplies several elements of a run at a time, by what A has and by machine."""
+
+
+def _wide(code: Code, x: Value, dtype: DType) -> Value:
+    return code.resize(x, "i32", signed=dtype.is_signed_int)
 
 
 def _widened(code: Code, bits: Value) -> Value:

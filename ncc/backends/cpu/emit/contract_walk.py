@@ -19,8 +19,8 @@ Cursor = tuple[Value, ...]
 class Add(Protocol):
     """Emits one step."""
 
-    def __call__(self, at: Cursor, step: int, carried: Carried, *, short: bool) -> Carried:
-        """Code for step number `step` of a round; `short` if the run ends inside it."""
+    def __call__(self, at: Cursor, step: int, carried: Carried, *, short: int) -> Carried:
+        """Code for step number `step` of a round, to which the run leaves `short` if not 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +39,20 @@ class Stream:
 class Walk:
     """Outer variables of extents `axes`, and in them a run of `steps` steps.
 
-    `unrolled` steps make a round; another step follows them if `short`. The first streams are
-    those of A and B.
+    `unrolled` steps make a round; another step takes the `short` elements that are left, if any.
+    The first streams are those of A and B.
     """
 
     axes: tuple[int, ...]
     steps: int
     streams: tuple[Stream, ...]
     unrolled: int = 1
-    short: bool = False
+    short: int = 0
 
     @property
     def rounds(self) -> int:
         """Rounds of a run, of which the last may be shorter."""
-        return -(-(self.steps + self.short) // self.unrolled)
+        return -(-(self.steps + (self.short > 0)) // self.unrolled)
 
     def emit(self, code: Code, start: Cursor, carried: Carried, add: Add) -> Carried:
         """All steps from `start` on; returns what the last one gave."""
@@ -107,7 +107,7 @@ class Walk:
         for step in range(rounds * self.unrolled, self.steps):
             carried = self._step(code, cursor, step, carried, add)
         if self.short:
-            carried = self._step(code, cursor, self.steps, carried, add, short=True)
+            carried = self._step(code, cursor, self.steps, carried, add, short=self.short)
         return carried
 
     def _step(
@@ -117,7 +117,7 @@ class Walk:
         step: int,
         now: Carried,
         add: Add,
-        short: bool = False,
+        short: int = 0,
     ) -> Carried:
         """The step `step` steps after `cursor`."""
         at = tuple(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ncc.backends.cpu.emit.code import Code, Value, integer, literal
 from ncc.backends.cpu.emit.contract_matrix import configuration, fits_matrix
-from ncc.backends.cpu.emit.contract_unit import IntegerUnit, PairUnit, Unit, unit_for, unit_of
+from ncc.backends.cpu.emit.contract_unit import IntegerUnit, Unit, unit_for, unit_of
 from ncc.backends.cpu.emit.contract_walk import repeat
 from ncc.backends.cpu.emit.kernel import attributes
 from ncc.backends.cpu.loops import Contract, Kernel, walk
@@ -19,7 +19,7 @@ from ncc.backends.cpu.target import Target
 from ncc.ir.types import DType
 
 FUNCTION = "yardstick"
-COPY, F32, MATRIX = "copy", "f32", "bf16 matrix"
+COPY, F32 = "copy", "f32"
 
 STEPS = 20_000
 """Turns of the loop of products: some tenths of a millisecond."""
@@ -51,33 +51,27 @@ def limit_of(kernel: Kernel, target: Target) -> str:
     contract = next((s for s in walk(kernel.body) if isinstance(s, Contract)), None)
     if contract is None:
         return F32
-    return MATRIX if fits_matrix(contract, target) else _name(unit_of(contract, target))
+    unit = unit_of(contract, target)
+    return _of_matrix(unit) if fits_matrix(contract, target) else unit.name
+
+
+def _of_matrix(unit: Unit) -> str:
+    return f"{unit.name} matrix"
 
 
 def yardsticks(kernels: Iterable[Kernel], target: Target) -> list[Yardstick]:
     """The copy, and what the arithmetic of `kernels` and plain f32 are measured against."""
-    units = {F32: unit_for(DType.f32, 1, target)}
-    names = {F32}
+    f32 = unit_for(DType.f32, DType.f32, 1, target)
+    limits = {F32: _products(f32, target)}
     for kernel in kernels:
-        names.add(limit_of(kernel, target))
         for stmt in walk(kernel.body):
             if isinstance(stmt, Contract):
                 unit = unit_of(stmt, target)
-                units.setdefault(_name(unit), unit)
-    return [
-        _copy(target),
-        *(
-            _matrix(target) if name == MATRIX else _products(units[name], target)
-            for name in sorted(names)
-        ),
-    ]
-
-
-def _name(unit: Unit) -> str:
-    """Units with the same instructions have the same name."""
-    if isinstance(unit, PairUnit):
-        return "bf16"
-    return {"float": F32, "double": "f64"}.get(unit.sum, unit.sum)
+                measure = _matrix if fits_matrix(stmt, target) else _products
+                found = measure(unit, target)
+                limits.setdefault(found.name, found)
+    used = {limit_of(kernel, target) for kernel in kernels}
+    return [_copy(target), *(limits[name] for name in sorted({F32} | used))]
 
 
 def _products(unit: Unit, target: Target) -> Yardstick:
@@ -96,13 +90,14 @@ def _products(unit: Unit, target: Target) -> Yardstick:
             place = integer(number * unit.lanes)
             code.store(total, code.offset(own, total.element, place))
 
-    pairs = 2 if isinstance(unit, PairUnit) else 1
-    work = 2 * pairs * unit.lanes * CHAINS * STEPS
-    return Yardstick(_name(unit), _module(write, target), work)
+    work = 2 * unit.width * unit.lanes * CHAINS * STEPS
+    return Yardstick(unit.name, _module(write, target), work)
 
 
-def _matrix(target: Target) -> Yardstick:
+def _matrix(unit: Unit, target: Target) -> Yardstick:
     """Products of two by two full matrix registers."""
+    multiply = unit.matrix
+    assert multiply is not None, "matrix registers make these products"
 
     def write(code: Code) -> None:
         text = "".join(f"\\{byte:02X}" for byte in configuration([(16, 64)] * 8))
@@ -114,13 +109,14 @@ def _matrix(target: Target) -> Yardstick:
         def step(_: Value, carried: list[Value]) -> list[Value]:
             for number in range(4):
                 used = (number, 4 + number // 2, 6 + number % 2)
-                code.run("llvm.x86.tdpbf16ps", *(literal(register, "i8") for register in used))
+                code.run(multiply, *(literal(register, "i8") for register in used))
             return carried
 
         repeat(code, STEPS, [], step)
         code.run("llvm.x86.tilerelease")
 
-    return Yardstick(MATRIX, _module(write, target), 4 * 2 * 16 * 16 * 32 * STEPS)
+    work = 4 * 2 * 16 * 16 * 16 * unit.width * STEPS
+    return Yardstick(_of_matrix(unit), _module(write, target), work)
 
 
 def _copy(target: Target) -> Yardstick:
