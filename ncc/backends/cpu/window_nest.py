@@ -18,6 +18,7 @@ from ncc.backends.cpu.pooling import Maximum, Mean
 from ncc.backends.cpu.schedule import PARALLEL, equal_parts, loops_over, take_shared, vector_loop
 from ncc.backends.cpu.space import Loop, Operand, aligned_strides, flat_positions
 from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.tiles import L2_BYTES
 from ncc.backends.cpu.views import View
 from ncc.backends.cpu.windows import Window
 from ncc.diagnostics import Locs
@@ -96,6 +97,7 @@ class _WindowNest:
         loops = loops_over(self.domain, kinds, self.operands)
         vector = vector_loop(loops, self.operands, self.target.lanes)
         outer = [loop for loop in loops if loop is not vector]
+        outer = self._frames_inside(outer) if self._sees_many_frames() else outer
         along = {loop.axes[0] - 2: loop for loop in outer if loop.axes[0] in space}
         self.patch = best_patch(self.window, along, _most_results(self.target))
         outer = [self.patch.turns(loop) for loop in outer]
@@ -115,6 +117,21 @@ class _WindowNest:
         )
         count *= parts or 1
         return For(position, count, body, Kind.parallel if count > 1 else Kind.serial)
+
+    def _sees_many_frames(self) -> bool:
+        """Whether a window reaches over more of a video than stays in the cache."""
+        if len(self.domain) < 5 or self.window.kernel[0] == 1:
+            return False
+        source = self.window.operands[0]
+        frame = abs(source.strides[2]) // self.window.strides[0] * source.buffer.dtype.itemsize
+        return self.window.kernel[0] * frame > L2_BYTES // 2
+
+    def _frames_inside(self, outer: list[Loop]) -> list[Loop]:
+        """`outer` with frames inside the loop over rows: a few rows of all of them stay near."""
+        frames = [loop for loop in outer if loop.axes == (2,)]
+        others = [loop for loop in outer if loop.axes != (2,)]
+        after = sum(loop.axes[0] in (0, 1, 3) for loop in others)
+        return [*others[:after], *frames, *others[after:]]
 
     def _nested(
         self,

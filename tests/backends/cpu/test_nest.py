@@ -7,6 +7,7 @@ import pytest
 from ncc.backends.cpu.aliasing import shareable
 from ncc.backends.cpu.loops import For, Kind, walk
 from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.tiles import L2_BYTES
 from tests.backends.cpu.device_graphs import assert_runs, calls_of
 from tests.machine_code import RUNNABLE, each_target
 
@@ -220,6 +221,23 @@ DEPTHWISE = {
 @pytest.mark.parametrize("text", DEPTHWISE.values(), ids=DEPTHWISE)
 def test_depthwise_convolutions(text: str, target: Target) -> None:
     assert_runs(text, target, tolerance=1e-5)
+
+
+VIDEO = graph(
+    "%x: f32[2, 31, 31, 4, 40], %w: f32[40, 1, 3, 3, 3]",
+    "transpose(%x) {perm = [0, 4, 3, 1, 2]}",
+    "relu(%0)",
+    "conv(%1, %w) {strides = [1, 2, 1], low = [1, 1, 1], high = [1, 1, 1], "
+    "dilations = [1, 1, 1], groups = 40}",
+    "relu(%2)",
+)
+
+
+@each_target
+def test_large_frames_are_taken_a_few_rows_at_a_time(target: Target) -> None:
+    frames = calls_of(VIDEO, target)[-2].kernel.params[0]
+    assert 3 * 4 * frames.size // (2 * 6) > L2_BYTES // 2
+    assert_runs(VIDEO, target, tolerance=1e-5)
 
 
 def test_a_residual_may_be_what_the_window_reads() -> None:
