@@ -42,11 +42,11 @@ from ncc.ir.types import DType
 BLOCK = 64
 """Boxes that are passed over at once where there is nothing to do."""
 STRETCH = 16
-"""Blocks that are."""
+"""Blocks that are passed over at once."""
 LENGTHS = (128, 1024)
 """Of sorts for fewer boxes than all."""
-CORNERS, AREA = 4, 4
-"""What is known of a box: low and high corners, then its area."""
+CORNERS = 4
+"""Numbers of the low and the high corner of a box; its area comes after them."""
 
 
 def suppress(
@@ -264,7 +264,7 @@ class _Keeping:
             for n in range(2)
         ]
         shared = sides[0] * sides[1]
-        return (shared > 0.0) & (shared / (a[AREA] + b[AREA] - shared) > self.overlap)
+        return (shared > 0.0) & (shared / (a[CORNERS] + b[CORNERS] - shared) > self.overlap)
 
 
 class _Listing:
