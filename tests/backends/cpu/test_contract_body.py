@@ -113,6 +113,23 @@ def long_body(sums: Sum) -> tuple[Buffers, Stmts]:
     return (bias, out), (Store(out, sums.place, value),)
 
 
+def long_body_of_distant_numbers(sums: Sum) -> tuple[Buffers, Stmts]:
+    apart = vector(sums, "apart", 3 * sums.rows * sums.columns - 2)
+    out = sums.buffer("out", DType.f32)
+    small = apply("min", apply("max", sums.acc, -1.0), 1.0)
+    return (apart, out), (Store(out, sums.place, series(small) + Load(apart, sums.place * 3)),)
+
+
+def long_body_of_two_results(sums: Sum) -> tuple[Buffers, Stmts]:
+    out = sums.buffer("out", DType.f32, 2 * sums.rows * sums.columns)
+    total = Local("total", DType.f32)
+    return (out,), (
+        Let(total, series(apply("min", apply("max", sums.acc, -1.0), 1.0))),
+        Store(out, sums.place * 2, total),
+        Store(out, sums.place * 2 + 1, -total),
+    )
+
+
 def silu_to_bf16(sums: Sum) -> tuple[Buffers, Stmts]:
     out = sums.buffer("out", DType.bf16)
     value = sums.acc / (apply("exp", -sums.acc) + 1.0)
@@ -134,6 +151,16 @@ CASES = {
     "a result that is read back": Case(read_back, lambda x, first: x * 1.5, slope=2.0),
     "silu, rounded": Case(silu_to_bf16, lambda x: x / (1 + np.exp(-x)), slope=1.2),
     "a long body": Case(long_body, lambda x, bias: series(np.clip(x, -1, 1)) + bias, slope=2.0),
+    "a long body that reads numbers three apart": Case(
+        long_body_of_distant_numbers,
+        lambda x, apart: series(np.clip(x, -1, 1)) + apart[::3].reshape(x.shape),
+        slope=2.0,
+    ),
+    "a long body whose results lie side by side": Case(
+        long_body_of_two_results,
+        lambda x: series(np.clip(x, -1, 1))[..., None] * [1.0, -1.0],
+        slope=2.0,
+    ),
 }
 
 

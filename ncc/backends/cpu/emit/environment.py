@@ -29,6 +29,11 @@ class Lanes:
     mask: Value | None = None
 
     @property
+    def are_first(self) -> bool:
+        """Whether the first `active` lanes are the active ones; else only running tells."""
+        return self.mask is None or self.active < self.width
+
+    @property
     def window(self) -> Window:
         """The iterations of the active lanes."""
         return Window(self.var, self.active, self.multiple)

@@ -42,7 +42,7 @@ class Interleaving:
         start = 0
         while start < len(stmts):
             end, step = start + 1, None
-            if lanes is not None and lanes.width > 1:
+            if lanes is not None and lanes.width > 1 and lanes.are_first:
                 end, step = self._run(stmts, start)
             stores = tuple(stmt for stmt in stmts[start:end] if isinstance(stmt, Store))
             yield stmts[start] if step is None else Run(stores, step)

@@ -59,7 +59,7 @@ class Memory:
         if step == 0 and varying is None:
             return self._code.splat(self._load_scalar(node), self._lanes.width)
         mask = self._combine(self._lanes.mask, varying)
-        if step is not None and step in NEAR and node.guard is None:
+        if step is not None and step in NEAR and node.guard is None and self._lanes.are_first:
             return self._near(node, form, step)
         if step != 1:
             return self._gather(node, form, mask, even)
