@@ -10,6 +10,7 @@ from ncc.diagnostics import ExitCode, NccError
 from ncc.frontends.onnx import import_onnx
 from tests.frontends.build import model
 from tests.suite.case import Case, Const, node_case, seeded
+from tests.suite.cases_attention import grouped
 
 X = seeded(2, 3, 4)
 INDICES = np.array([[0, 1], [2, 3]])
@@ -89,6 +90,10 @@ def test_an_invalid_node(case: Case, message: str) -> None:
 TRAINING = Const(np.array(True))
 
 REFUSED: list[tuple[ModelProto, str]] = [
+    (
+        grouped(1, 9, [5], None, None, None, seeded(1, 4, 1, 6)).model,
+        "GroupQueryAttention with a bias of f32[1, 4, 1, 6] for a cache of 9 places",
+    ),
     (
         node_case("Dropout", X, Const(np.array(0.5, np.float32)), TRAINING, opset=13).model,
         "Dropout in training mode",

@@ -71,11 +71,23 @@ def group_query_attention(ctx: Context) -> tuple[Value | None, ...]:
         if cap := ctx.attr("softcap", 0.0):
             limit = ctx.const(cap, dtype)
             scores = ctx.build(Mul(), ctx.build(Tanh(), ctx.build(Div(), scores, limit)), limit)
-        scores = plus(ctx, scores, ctx.operand(10))
+        scores = plus(ctx, scores, _bias(ctx, lengths))
         return ctx.build(Where(), _seen(ctx, lengths), scores, ctx.const(limits(dtype)[0], dtype))
 
     made = attend(ctx, query, key, value, ctx.attr("scale", 0.0), finish)
     return join_heads(ctx, made), key, value
+
+
+def _bias(ctx: Context, lengths: _Lengths) -> Value | None:
+    """What is added to the scores of every place of the cache."""
+    bias = ctx.operand(10)
+    if bias is not None and bias.tensor.shape[-1:] != (lengths.places,):
+        places = f"{lengths.places} places"
+        raise unsupported(
+            f"GroupQueryAttention with a bias of {bias.type} for a cache of {places}",
+            hint="make the bias as long as the cache",
+        )
+    return bias
 
 
 def _heads(ctx: Context) -> tuple[Value, Value, Value]:
