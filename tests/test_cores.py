@@ -153,6 +153,37 @@ def test_workers_sleep_between_calls(product: ncc.Model) -> None:
     until(lambda: set(worker_states()) == {"S"})
 
 
+APART = """
+import os, sys, time
+from pathlib import Path
+import numpy as np
+import ncc
+from tests.tiny_bundles import SIZE
+
+everywhere = os.sched_getaffinity(0)
+here = min(everywhere)
+model = ncc.load(sys.argv[1])
+model(np.zeros(SIZE, np.float32), cores=2)
+(worker,) = [
+    int(task.name)
+    for task in Path("/proc/self/task").iterdir()
+    if (task / "comm").read_text().startswith("ncc-core")
+]
+os.sched_setaffinity(0, {here})
+time.sleep(0.05)
+model(np.zeros(SIZE, np.float32), cores=2)
+print(os.sched_getaffinity(worker) == (everywhere - {here} or everywhere))
+print(os.sched_getaffinity(0) == {here})
+"""
+
+
+def test_a_worker_that_is_woken_keeps_off_the_processor_of_the_caller(
+    product: ncc.Model, folder: Path
+) -> None:
+    done = run_script(APART, folder / "product.neff")
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
 IDLE = """
 import sys, time
 import numpy as np

@@ -11,8 +11,8 @@ from ncc.backends.cpu.driver import Call, emit_entries
 from ncc.backends.cpu.elf import Object, read_object
 from ncc.backends.cpu.emit.fingerprint import FINGERPRINT, fingerprint_module
 from ncc.backends.cpu.emit.kernel import emit_kernel
+from ncc.backends.cpu.emit.system import system_object
 from ncc.backends.cpu.emit.team import RUN, SERVE
-from ncc.backends.cpu.emit.waiting import futex_object
 from ncc.backends.cpu.emit.yardstick import FUNCTION as YARDSTICK
 from ncc.backends.cpu.emit.yardstick import Yardstick
 from ncc.backends.cpu.image import Extent, place
@@ -94,7 +94,7 @@ def link(
         for measure in measures
     ]
     hashing = read_object(compile_text(fingerprint_module(target), target))
-    image = place([*kernels, ("", driver), ("", futex_object(target)), ("", hashing), *scales])
+    image = place([*kernels, ("", driver), ("", system_object(target)), ("", hashing), *scales])
     return Executable(
         image.data,
         image.functions[SERVE].offset,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from ncc.backends.cpu.emit.apart import apart_definition
 from ncc.backends.cpu.emit.barrier import barrier_definition
 from ncc.backends.cpu.emit.kernel import attributes
 from ncc.backends.cpu.emit.team import team_definition
@@ -75,6 +76,7 @@ def emit_entries(
             clock_definition(target),
             waiting_definition(target),
             barrier_definition(),
+            apart_definition(target),
             team_definition(),
             *(_entry(i, calls, functions) for i, calls in enumerate(entries)),
             *(_timed(i, calls, functions) for i, calls in enumerate(entries)),

@@ -6,7 +6,7 @@ block of a call starts as zeros; its words have a cache line each.
 
 from __future__ import annotations
 
-from ncc.backends.cpu.emit.waiting import BRIEF
+from ncc.backends.cpu.emit.waiting import INSIDE
 
 _ARRIVED, _RELEASED, _ASLEEP = 0, 64, 128
 """Offsets in the sync block: cores that have arrived, the last barrier passed, sleepers."""
@@ -37,7 +37,7 @@ release:
   br label %done
 wait:
   %previous = sub i32 %number, 1
-  call void @wait_while(ptr %released, i32 %previous, ptr %asleep, i64 {BRIEF})
+  call void @wait_while(ptr %released, i32 %previous, ptr %asleep, {INSIDE})
   br label %done
 done:
   ret void

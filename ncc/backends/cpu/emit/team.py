@@ -9,7 +9,8 @@ never waits for a worker that it does not have.
 
 from __future__ import annotations
 
-from ncc.backends.cpu.emit.waiting import BRIEF, PATIENT
+from ncc.backends.cpu.emit.apart import SET_BYTES
+from ncc.backends.cpu.emit.waiting import IDLE, INSIDE
 
 SERVE = "serve"
 """`ptr serve(ptr slot)`: a worker; it does what its slot says, for ever."""
@@ -26,7 +27,7 @@ _SYNC_BYTES = 256
 
 
 def team_definition() -> str:
-    """`SERVE` and `RUN`; they stand beside `waiting.waiting_definition`."""
+    """`SERVE` and `RUN`; they stand beside the definitions of `waiting` and `apart`."""
     return "\n".join([_enter(), _serve(), _claim(), _run()])
 
 
@@ -47,11 +48,13 @@ def _serve() -> str:
     return f"""\
 define ptr @{SERVE}(ptr %slot) #0 {{
 entry:
+  %set = alloca [{SET_BYTES} x i8], align 8
+  call void @introduce(ptr %slot, ptr %set)
   %job = getelementptr i8, ptr %slot, i64 {_JOB}
   %asleep = getelementptr i8, ptr %slot, i64 {_ASLEEP}
   br label %next
 next:
-  call void @wait_while(ptr %job, i32 0, ptr %asleep, i64 {PATIENT})
+  call void @wait_while(ptr %job, i32 0, ptr %asleep, {IDLE})
 {_fields("slot", "ptr", {"call": _CALL})}
 {_fields("slot", "i64", {"core": _CORE})}
   call void @enter(ptr %call, i64 %core)
@@ -122,11 +125,18 @@ entry:
   %taken = call ptr @claim(ptr %call, ptr %team, i64 %wanted)
   br label %start
 start:
-  %starting = phi ptr [ %taken, %entry ], [ %start_next, %begin ]
+  %starting = phi ptr [ %taken, %entry ], [ %start_next, %tell ]
   %started = icmp eq ptr %starting, null
   br i1 %started, label %own, label %begin
 begin:
 {_slot("start", "starting")}
+  %sleepers = load atomic i32, ptr %start_asleep monotonic, align 4
+  %awake = icmp eq i32 %sleepers, 0
+  br i1 %awake, label %tell, label %move
+move:
+  call void @move_apart(ptr %starting)
+  br label %tell
+tell:
   call void @announce(ptr %start_job, i32 1, ptr %start_asleep)
   br label %start
 own:
@@ -138,7 +148,7 @@ finish:
   br i1 %ended, label %done, label %end
 end:
 {_slot("end", "ending")}
-  call void @wait_while(ptr %end_job, i32 1, ptr %end_asleep, i64 {BRIEF})
+  call void @wait_while(ptr %end_job, i32 1, ptr %end_asleep, {INSIDE})
   store atomic i32 1, ptr %ending release, align 4
   br label %finish
 done:
