@@ -28,6 +28,16 @@ def test_a_sum_of_few_terms_is_spared(terms: int, kept: list[int]) -> None:
     assert spared(text) == kept
 
 
+@pytest.mark.parametrize(("terms", "kept"), [(16, [0]), (17, [])])
+def test_scores_of_heads_are_spared_up_to_16_terms(terms: int, kept: list[int]) -> None:
+    text = f"""graph @g(%q: f32[3, 8, {terms}], %k: f32[3, {terms}, 9]) {{
+      %0 = matmul(%q, %k)
+      %1 = relu(%0)
+      return %1
+    }}"""
+    assert spared(text) == kept
+
+
 def test_a_depthwise_convolution_is_not_a_sum_of_few_terms() -> None:
     text = """graph @g(%x: f32[1, 16, 9, 9]) {
       %0 = weight "w" : f32[16, 1, 3, 3]

@@ -27,6 +27,9 @@ from ncc.passes.rounded import PRODUCTS
 
 FEW_TERMS = 32
 """Terms up to which a sum keeps the errors of its operands."""
+FEW_OF_HEADS = 16
+"""The same where both operands are computed, as queries and keys: a row of weights is made of all
+of its sums, in which errors average out once more."""
 
 LINEAR = (Neg, BroadcastTo, Cast, Concat, Pad, Reshape, Slice, Transpose)
 LINEAR_WITH_CONSTANT = (Add, Sub, Mul, *PRODUCTS)
@@ -42,8 +45,13 @@ def sensitive(graph: Graph) -> frozenset[Node]:
 
 
 def _gains_little(product: Node) -> bool:
-    """Whether sums are short, or rows few."""
-    return has_few_rows(product) or (not is_depthwise(product) and terms(product) <= FEW_TERMS)
+    """Whether rows are few, or sums short."""
+    if has_few_rows(product):
+        return True
+    if is_depthwise(product):
+        return False
+    computed = not any(value.is_constant for value in product.operands)
+    return terms(product) <= (FEW_OF_HEADS if computed else FEW_TERMS)
 
 
 def is_depthwise(node: Node) -> bool:
