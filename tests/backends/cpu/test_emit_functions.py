@@ -188,6 +188,23 @@ def test_functions(dtype: DType, target: Target) -> None:
             )
 
 
+@pytest.mark.parametrize("dtype", INTEGERS, ids=lambda dtype: dtype.value)
+@each_width
+def test_quotients_next_to_whole_numbers(dtype: DType, target: Target) -> None:
+    info, draw = np.iinfo(dtype.numpy), np.random.default_rng(0)
+    by = draw.integers(1, info.max, 4001, dtype.numpy)
+    by[::2] = draw.integers(1, 100, by[::2].size).astype(dtype.numpy)
+    times = draw.integers(0, info.max, by.size, dtype.numpy) // by
+    near = times * by - (draw.integers(0, 2, by.size).astype(dtype.numpy) & (times > 0))
+    for fn in ("div", "fmod"):
+        arrays = [near.astype(dtype.numpy), by]
+        exprs = [
+            (inputs_for(0, arrays, [dtype, dtype]), lambda a, b, fn=fn: Apply(fn, (a, b), dtype))
+        ]
+        for got in run(kernel_of(exprs), target, [arrays])[0]:
+            np.testing.assert_array_equal(got, FUNCTIONS[fn](*arrays))
+
+
 CASTS = (*EVERYTHING, *STORED)
 
 

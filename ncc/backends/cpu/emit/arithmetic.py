@@ -122,8 +122,24 @@ def _divide(code: Code, fn: str, dtype: DType, args: list[Value]) -> Value:
         is_least = code.compare("icmp eq", a, _same(a, -1 << (a.bits - 1)))
         is_minus = code.compare("icmp eq", b, _same(b, -1))
         safe = code.select(code.binary("and", is_least, is_minus), one, safe)
-    result = code.binary(opcode, a, safe)
+    in_lanes = a.lanes and a.bits in _HOLDS and b.text.startswith("%")
+    result = _divide_lanes(code, fn, dtype, a, safe) if in_lanes else code.binary(opcode, a, safe)
     return code.select(is_zero, zero, result)
+
+
+_HOLDS = {8: "float", 16: "float", 32: "double"}
+"""Floats that hold so much more than integers of a width that no quotient is rounded up to a whole
+number: it is less than that by one part in 2 * 2**width at least."""
+
+
+def _divide_lanes(code: Code, fn: str, dtype: DType, a: Value, b: Value) -> Value:
+    """The quotient or the remainder by floats: there are no vectors of integer division."""
+    sign = "s" if dtype.is_signed_int else "u"
+    x, y = (code.convert(f"{sign}itofp", value, _HOLDS[value.bits]) for value in (a, b))
+    quotient = code.convert(f"fpto{sign}i", code.binary("fdiv", x, y), a.element)
+    if fn == "div":
+        return quotient
+    return code.binary("sub", a, code.binary("mul", quotient, b))
 
 
 def _shift(code: Code, fn: str, dtype: DType, args: list[Value]) -> Value:
