@@ -20,6 +20,9 @@ def ints(*numbers: int) -> Const:
     return Const(np.array(numbers, np.int64))
 
 
+TABLE = Const(np.array([[0, 1]], np.int64))
+
+
 WRONG: list[tuple[Case, str]] = [
     (node_case("Squeeze", X, ints(1)), "axes [1] of f32[2, 3, 4] have other sizes than 1"),
     (node_case("Squeeze", X, ints(3)), "axis 3 of a tensor of 3 axes"),
@@ -43,7 +46,11 @@ WRONG: list[tuple[Case, str]] = [
         node_case("Split", X, ints(1, 1), outputs=2, axis=1),
         "f32[2, 3, 4] split along axis 1 into 2 parts of [1, 1]",
     ),
+    (node_case("Split", X, TABLE, outputs=2), "input 1 is i64[1, 2], not a list of integers"),
     (node_case("Slice", X, ints(0), ints(1), ints(0), ints(0)), "a slice with step 0"),
+    (node_case("Slice", X, ints(0), ints(1), TABLE), "input 3 is i64[1, 2], not a list"),
+    (node_case("Slice", X, ints(0), TABLE), "input 2 is i64[1, 2], not a list"),
+    (node_case("Pad", X, ints(1, 1), None, TABLE, opset=18), "input 3 is i64[1, 2], not a list"),
     (node_case("Tile", X, ints(1, 2)), "2 repeats for the axes of f32[2, 3, 4]"),
     (node_case("Pad", X, ints(1, 2)), "2 pads for axes [0, 1, 2]"),
     (node_case("Pad", X, pads=[1], opset=10), "1 pads for the axes of f32[2, 3, 4]"),

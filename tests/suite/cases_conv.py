@@ -16,6 +16,8 @@ CONV = [
     node_case("Conv", X1, W1),
     node_case("Conv", X1, W1, BIAS, strides=[3], pads=[2, 1], dilations=[2]),
     node_case("Conv", X2, W2, BIAS),
+    node_case("Conv", X2[:0], W2, BIAS, name="Conv of no pictures"),
+    node_case("Conv", X2, seeded(0, 6, 2, 2), name="Conv with no filters"),
     node_case("Conv", X2, W2, pads=[0, 1, 2, 3], strides=[2, 3]),
     node_case("Conv", X2, W2, dilations=[2, 3], pads=[1, 1, 1, 1]),
     node_case("Conv", X2, GROUPED, group=2, dilations=[9, 2], pads=[9, 2, 9, 2], name="Conv far"),

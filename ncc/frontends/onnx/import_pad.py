@@ -38,10 +38,10 @@ def pad_attributes(ctx: Context) -> Value:
 def pad_operands(ctx: Context) -> Value:
     x, pads = ctx.type(0), ctx.constant(1)
     value = ctx.operand(2) or ctx.const(0, x.dtype)
-    given = np.arange(x.rank) if ctx.operand(3) is None else ctx.constant(3)
+    given = list(range(x.rank)) if ctx.operand(3) is None else ctx.integers(3)
     if given is None:
         return ctx.build(DynamicPad(None, _mode(ctx)), ctx[0], ctx[1], value, ctx[3])
-    axes = axes_of(given.tolist(), x.rank)
+    axes = axes_of(given, x.rank)
     if pads is None or not x.is_static:
         return ctx.build(DynamicPad(axes, _mode(ctx)), ctx[0], ctx[1], value)
     require(pads.size == 2 * len(axes), f"{pads.size} pads for axes {list(axes)}", operand=1)

@@ -10,7 +10,6 @@ import numpy as np
 from ncc.frontends.onnx.axes import axes_of, axis_of
 from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.registry import importer
-from ncc.ir.fold import constant_array
 from ncc.ir.graph import Value
 from ncc.ir.indexing import part
 from ncc.ir.op import require
@@ -36,16 +35,15 @@ def concat(ctx: Context) -> Value:
 def split(ctx: Context) -> tuple[Value, ...]:
     """Sizes as given (an attribute before opset 13), else equal ones, the last may be smaller."""
     axis = axis_of(ctx.attr("axis", 0), ctx.type(0).rank)
-    whole, given = ctx.type(0).shape[axis], ctx.operand(1)
+    whole, given, sizes = ctx.type(0).shape[axis], ctx.operand(1), ctx.integers(1)
     if given is None and ctx.has_attr("split"):
-        given = ctx.const(ctx.attr("split"), DType.i64)
-    known = None if given is None else constant_array(given)
-    if given is not None and (known is None or not isinstance(whole, int)):
+        sizes = list(ctx.attr("split"))
+        given = ctx.const(sizes, DType.i64)
+    if given is not None and (sizes is None or not isinstance(whole, int)):
         ends = ctx.build(Cumsum(0), given)
         return _cut(ctx, axis, ctx.build(Sub(), ends, given), ends)
     if not isinstance(whole, int):
         return _equal_parts(ctx, axis)
-    sizes = None if known is None else known.tolist()
     if sizes is None:
         require(ctx.attr("num_outputs", 1) > 0, "a split into no outputs")
         each = -(-whole // ctx.attr("num_outputs", ctx.outputs))
@@ -93,12 +91,13 @@ def slice_attributes(ctx: Context) -> Value:
 def slice_operands(ctx: Context) -> Value:
     x, count = ctx.type(0), length(ctx.type(1), 1)
     steps = ctx.operand(4) or ctx.const(np.ones(count), DType.i64)
-    given = np.arange(count) if ctx.operand(3) is None else ctx.constant(3)
+    given = list(range(count)) if ctx.operand(3) is None else ctx.integers(3)
     if given is None:
         return ctx.build(DynamicSlice(), ctx[0], ctx[1], ctx[2], steps, ctx[3])
-    axes = axes_of(given.tolist(), x.rank)
-    bounds = [constant_array(value) for value in (ctx[1], ctx[2], steps)]
-    known = [bound.tolist() for bound in bounds if bound is not None]
+    axes = axes_of(given, x.rank)
+    strides = [1] * count if ctx.operand(4) is None else ctx.integers(4)
+    bounds = [ctx.integers(1), ctx.integers(2), strides]
+    known = [bound for bound in bounds if bound is not None]
     if len(known) < len(bounds):
         return ctx.build(DynamicSlice(axes), ctx[0], ctx[1], ctx[2], steps)
     return _sliced(ctx, axes, known)

@@ -50,7 +50,7 @@ def col2im(ctx: Context) -> Value:
 
     A transposed convolution in which tap k of channel c takes row c * block + k.
     """
-    image, block = (ctx.need_constant(index, "sizes").tolist() for index in (1, 2))
+    image, block = (ctx.need_constant(index, "sizes").ravel().tolist() for index in (1, 2))
     rank, taps = len(block), math.prod(block)
     require(len(image) == rank, f"a block of {rank} axes and a picture of {len(image)}")
     strides, dilations = spatial(ctx, "strides", rank), spatial(ctx, "dilations", rank)

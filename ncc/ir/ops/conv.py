@@ -94,13 +94,14 @@ def _sums_of(x: DType, w: DType) -> DType | None:
 def _correlate(padded: Array, w: Array, window: Window, groups: int) -> Array:
     """The sums of a convolution: a matrix product per group and row of taps."""
     filters, channels, *kernel = w.shape
+    terms = channels * kernel[-1]
     seen = window.view(padded)
     n, out = seen.shape[0], seen.shape[2 + len(kernel) :]
     split = w.reshape(groups, filters // groups, channels, *kernel)
     total = np.zeros((n, groups, filters // groups, math.prod(out)), padded.dtype)
     for row in itertools.product(*map(range, kernel[:-1])):
-        patches = at_axis(seen, 2, row).reshape(n, groups, channels * kernel[-1], -1)
-        weights = at_axis(split, 3, row).reshape(groups, filters // groups, -1)
+        patches = at_axis(seen, 2, row).reshape(n, groups, terms, math.prod(out))
+        weights = at_axis(split, 3, row).reshape(groups, filters // groups, terms)
         total += weights @ patches
     return total.reshape(n, filters, *out)
 
