@@ -41,11 +41,13 @@ def run_bundle(case: Case, folder: Path) -> list[Array]:
         return list(model.run(case.inputs).values())
 
 
-def device_body(case: Case, target: Target) -> tuple[Graph, list[Array]] | None:
+def device_body(
+    case: Case, target: Target, options: Options = EXACT
+) -> tuple[Graph, list[Array]] | None:
     """The only segment of a case with its inputs, when it gives every output in order."""
     load_ops()
     graph = import_onnx(case.model, dims={}, shapes={})
-    graph = run_phases(graph, EXACT, target, PHASES)
+    graph = run_phases(graph, options, target, PHASES)
     segments = [node for node in graph.nodes if isinstance(node.op, Segment)]
     if len(segments) != 1 or segments[0].results != graph.outputs:
         return None
