@@ -13,7 +13,7 @@ from ncc.backends.cpu.space import Names, Operand
 from ncc.backends.cpu.views import View
 from ncc.ir.graph import Node
 
-UNROLL = 25
+UNROLL = 49
 """Taps up to which a window is written out."""
 
 Bound = tuple[Buffer, int]
