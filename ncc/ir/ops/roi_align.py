@@ -115,8 +115,11 @@ class RoiAlign(Op):
 
     def decompose(self, build: Builder, x: Value, regions: Value, batch: Value) -> Value | None:
         """Weighted rows of channels; each axis of samples is one of bins and one inside of them."""
+        if not self.samples:
+            rest = (self.scale, self.half_pixel, self.pooling)
+            return build(AdaptiveRoiAlign(self.size, 0, *rest), x, regions, batch)
         fixed = all(value.tensor.is_static for value in (x, regions, batch))
-        if not fixed or not self.samples or not x.tensor.size:
+        if not fixed or not x.tensor.size:
             return None
         n, c, high, wide = x.tensor.dims
         inner = Cast(x.tensor.dtype.compute)
@@ -181,6 +184,16 @@ class RoiAlign(Op):
 
     def flops(self, operands: tuple[TensorType, ...], results: tuple[TensorType, ...]) -> int:
         return 8 * results[0].size * max(self.samples, 1) ** 2
+
+
+@op("adaptive_roi_align")
+class AdaptiveRoiAlign(RoiAlign):
+    """roi_align with as many samples as the extent of each region asks for."""
+
+    host_only = True
+
+    def decompose(self, build: Builder, x: Value, regions: Value, batch: Value) -> None:
+        return None
 
 
 def _corners(low: Array, bin: Array, grid: tuple[int, int], size: int) -> Corners:
