@@ -18,7 +18,7 @@ def repeat_channels(build: Builder, conv: Conv, x: Value, w: Value) -> Value | S
     Then each channel has one filter, and products fill the lanes of vectors.
     """
     filters, channels = w.tensor.dims[:2]
-    if conv.groups == 1 or channels != 1 or filters == conv.groups or not x.tensor.is_static:
+    if conv.groups == 1 or channels != 1 or filters <= conv.groups or not x.tensor.is_static:
         return Skip("filters see several channels, or each channel has one")
     samples, groups, *sizes = x.tensor.dims
     times = filters // groups
