@@ -123,10 +123,7 @@ def _float_to_int(code: Code, x: Value, to: DType) -> Value:
     top = float(info.max)
     exact = int(top if x.element == "double" else np.float32(top)) == info.max
     below = top if exact else _largest_below(top, x.element)
-    number = code.select(code.compare("fcmp uno", x, x), _like(x, 0.0), x)
-    low = code.select(
-        code.compare("fcmp olt", number, _like(x, info.min)), _like(x, info.min), number
-    )
+    low = _at_least(code, x, info.min)
     inside = code.select(code.compare("fcmp ogt", low, _like(x, below)), _like(x, below), low)
     kind = element(to)
     wide = kind if to.itemsize >= 4 else "i32"
@@ -136,6 +133,15 @@ def _float_to_int(code: Code, x: Value, to: DType) -> Value:
         return code.resize(result, kind)
     over = code.compare("fcmp ogt", x, _like(x, below))
     return code.select(over, literal(info.max, kind, x.lanes), result)
+
+
+def _at_least(code: Code, x: Value, least: int) -> Value:
+    """`x`, or `least` where that is larger; NaN gives 0."""
+    low, zero = _like(x, least), _like(x, 0.0)
+    if not least:
+        return code.select(code.compare("fcmp ogt", x, zero), x, zero)
+    number = code.select(code.compare("fcmp uno", x, x), zero, x)
+    return code.select(code.compare("fcmp olt", number, low), low, number)
 
 
 def _largest_below(power: float, kind: str) -> float:
