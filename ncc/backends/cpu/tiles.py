@@ -40,6 +40,8 @@ PANEL_L2_WEIGHT = 1 / 8
 """Cost of a byte from the second-level cache, where one from beyond it costs 1."""
 SCATTER = 1 / 4
 """What a byte costs more that is met a panel at a time: no hardware looks ahead so."""
+UNASKED = 3.75
+"""What a byte of panels costs more that the first of many row tiles reads, asked for by nothing."""
 OTHERS = 1 / 2
 """What a byte costs more that two cores read: one of them wrote it, or it comes twice from afar."""
 
@@ -248,6 +250,7 @@ def block_tiles(
     body_bytes: int = 0,
     l2_bytes: int = L2_BYTES,
     others: float = 0.0,
+    unasked: float = 0.0,
 ) -> int:
     """How many row tiles to multiply by one panel of B before the next panel is taken.
 
@@ -255,7 +258,8 @@ def block_tiles(
     meets what the body reads and writes in order. `a_bytes` are those of all of A, `panel_bytes`
     those of one panel of B, `body_bytes` those of what the body reads and writes. Where cores share
     the tiles, `others` is the cost of a byte that two of them read: all of A where the last core
-    starts at another panel than the first, all of B where it starts at other rows.
+    starts at another panel than the first, all of B where it starts at other rows. One row tile
+    asks for nothing that stays: `unasked` is the cost of a byte of panels that it waits for.
     """
     tile_bytes = a_bytes / row_tiles
 
@@ -264,6 +268,8 @@ def block_tiles(
         held = block * tile_bytes
         b_stays = blocks == 1 or panels * panel_bytes + held <= l2_bytes
         far = float(panels * panel_bytes * (1 if b_stays else blocks))
+        if block == 1 < blocks and b_stays:
+            far += unasked * panels * panel_bytes
         far += a_bytes * (1 if held + panel_bytes <= l2_bytes else panels)
         by_panels = blocks == 1 and panels > 1
         far += others * (a_bytes if by_panels else panels * panel_bytes)

@@ -12,6 +12,7 @@ from ncc.backends.cpu.tiles import (
     L2_BYTES,
     OTHERS,
     PART_BYTES,
+    UNASKED,
     accumulator_lanes,
     block_tiles,
     choose,
@@ -91,6 +92,11 @@ def test_weights_beyond_the_cache_are_read_once() -> None:
 @pytest.mark.parametrize(("body_bytes", "block"), [(L2_BYTES, 98), (4 * L2_BYTES, 1)])
 def test_results_beyond_the_cache_are_met_in_order(body_bytes: int, block: int) -> None:
     assert block_tiles(98, 8, a_bytes=401408, panel_bytes=4096, body_bytes=body_bytes) == block
+
+
+def test_panels_that_one_row_tile_would_wait_for_meet_several() -> None:
+    block = partial(block_tiles, 56, 4, a_bytes=460800, panel_bytes=147456, others=OTHERS)
+    assert (block(), block(unasked=UNASKED)) == (1, 56)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from ncc.backends.cpu.loops import Contract
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import (
     L2_BYTES,
+    UNASKED,
     cut_rows,
     even_piece,
     panel_parts,
@@ -59,6 +60,8 @@ class VectorTiles(TileEmitter):
     Where panels are long, the row tiles of a block take turns with one part of a panel, and put
     their sums aside in between.
     """
+
+    unasked = UNASKED
 
     def __init__(self, fn: FunctionEmitter, stmt: Contract) -> None:
         taken = cut_rows(*row_extents(stmt), stmt.tile[0])

@@ -42,6 +42,8 @@ class TileEmitter(ABC):
 
     l2_bytes = L2_BYTES
     """What of the second-level cache is for operands."""
+    unasked = 0.0
+    """What it costs more to wait for a byte of panels, see `block_tiles`."""
 
     def __init__(self, fn: FunctionEmitter, stmt: Contract, taken: RowCut, depth: int) -> None:
         self.fn = fn
@@ -67,6 +69,7 @@ class TileEmitter(ABC):
             body_bytes(self.stmt),
             self.l2_bytes,
             OTHERS if self.stmt.parallel else 0.0,
+            self.unasked,
         )
 
     @property
