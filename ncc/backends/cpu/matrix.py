@@ -20,8 +20,8 @@ SHORT_STEPS = 16
 """Steps of a run that is not worth cutting: they take 32 KB of a panel."""
 PART_STEPS, LEAST_PART_STEPS = 8, 4
 """Steps of a part of a run; 8 take 16 KB of a panel, and as much of the rows that pass beside."""
-TURNS = 4
-"""Tiles that take turns with one part of a run."""
+LEAST_TURNS = 4
+"""Tiles for which it pays to take turns with one part of a run."""
 LEAST_ROWS = 2
 L2_BYTES = 1536 * 1024
 """As in `tiles`: every processor with these registers has twice the cache."""
@@ -54,7 +54,7 @@ def run_parts(steps: int, tiles: int) -> int | None:
     where all of it does, where tiles are few, or where no equal parts are long enough for what
     it takes to put sums aside between them.
     """
-    if steps <= SHORT_STEPS or tiles < TURNS:
+    if steps <= SHORT_STEPS or tiles < LEAST_TURNS:
         return None
     fewest = -(-steps // PART_STEPS)
     fitting = range(fewest, steps // LEAST_PART_STEPS + 1)

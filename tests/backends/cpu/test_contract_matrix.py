@@ -65,9 +65,10 @@ def test_convolutions(dtype: DType, shape: Conv, edge: Edge) -> None:
 
 
 @runs
+@pytest.mark.parametrize("rows", [pytest.param(250, id="few"), pytest.param(1100, id="many")])
 @pytest.mark.parametrize("depth", [pytest.param(768, id="whole"), pytest.param(1061, id="rest")])
-def test_long_runs_are_taken_in_parts_for_several_tiles(depth: int) -> None:
-    problem = matmul(150, 50, depth, DType.bf16, MATRIX, parallel=True)
+def test_long_runs_are_taken_in_parts_for_several_tiles(depth: int, rows: int) -> None:
+    problem = matmul(rows, 50, depth, DType.bf16, MATRIX, parallel=True)
     alone, *shared = (compute([problem], MATRIX, cores=cores)[0] for cores in (1, 2, 3))
     assert_sums([problem], [alone])
     for result in shared:

@@ -27,14 +27,15 @@ from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contract_unit import unit_of
 from ncc.backends.cpu.emit.contract_walk import Carried, Cursor, Walk, moved
 from ncc.backends.cpu.loops import Contract
-from ncc.backends.cpu.matrix import COLUMNS, L2_BYTES, TURNS, matrix_depth, matrix_rows, run_parts
+from ncc.backends.cpu.matrix import COLUMNS, L2_BYTES, matrix_depth, matrix_rows, run_parts
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.tiles import LINE, cut_rows
+from ncc.backends.cpu.tiles import LINE, cut_rows, even_piece, tiles_aside
 
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter
 
 ROW_BYTES = 64
+SUM_BYTES = 4
 SHORTEST_PART = 4
 """Steps of a part of the run, beneath which sums are put aside more often than added to."""
 SUMS, A, B = (0, 1, 2, 3), (4, 5), (6, 7)
@@ -97,8 +98,18 @@ class MatrixTiles(TileEmitter):
         self._axes = tuple(extent for _, extent in stmt.k[:-1])
         preferred = None if self._axes else run_parts(self.steps, self.grid.block)
         self.parts = self.cut(preferred or 1)
-        self._turns = 2 if self.parts == 1 else TURNS
         self._finish = OnStack(fn, stmt, self._unit, self.taken, tiles=self._turns, at_end=True)
+
+    @property
+    def _turns(self) -> int:
+        """How many tiles have room for their sums: all that take turns with a part of the run.
+
+        Those are the tiles of a block, so that each part of a panel comes once, or an even piece.
+        """
+        if self.parts == 1:
+            return 2
+        tile_bytes = sum(self._split) * self.stmt.pack.nr * SUM_BYTES
+        return max(2, even_piece(self.grid.block, tiles_aside(tile_bytes)))
 
     @property
     def cuts(self) -> Sequence[int]:
