@@ -41,10 +41,16 @@ def _described(target: Target, backend: Backend, native: str | None) -> dict[str
         "runs_here": not missing,
         "native": target.name == native,
         "f32_lanes": target.lanes,
-        "bf16_products": target.has_bf16_dot,
+        "products": _products(target),
         "missing": sorted(missing),
         "features": list(target.flags),
     }
+
+
+def _products(target: Target) -> list[str]:
+    """The types that the machine multiplies in its own instructions."""
+    kinds = {"f32": True, "bf16": target.has_bf16_dot, "i8": target.has_byte_dot}
+    return [kind for kind, has in kinds.items() if has]
 
 
 def _row(item: dict[str, Any]) -> tuple[object, ...]:
@@ -53,6 +59,6 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
         item["name"],
         here if item["runs_here"] else f"no: lacks {', '.join(item['missing'])}",
         item["f32_lanes"],
-        "f32, bf16" if item["bf16_products"] else "f32",
+        ", ".join(item["products"]),
         " ".join(item["features"]),
     )

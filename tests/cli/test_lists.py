@@ -171,6 +171,8 @@ def test_targets_are_listed_with_what_they_need() -> None:
     first = found["targets"][0]
     assert first["features"] == list(TARGETS[first["name"]].flags)
     assert first["f32_lanes"] == 8
+    assert first["products"] == ["f32"]
+    assert found["targets"][3]["products"] == ["f32", "bf16", "i8"]
 
 
 def test_targets_say_what_this_machine_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
