@@ -180,8 +180,9 @@ def _makes_room(value: Value, place: Place, layout: Layout) -> bool:
     low, high = layout.halo[value]
     around = [axis for axis in range(len(low)) if low[axis] or high[axis]]
     parent = place.parent
-    fills = all(parent.tensor.dims[axis] == value.tensor.dims[axis] for axis in around)
-    if place.path or not fills or parent in layout.direct or parent in layout.place:
+    if place.path or parent in layout.direct or parent in layout.place:
+        return False
+    if any(parent.tensor.dims[axis] != value.tensor.dims[axis] for axis in around):
         return False
     if not isinstance(parent.node and parent.node.op, Concat):
         return False

@@ -140,6 +140,21 @@ def test_the_zeros_of_a_part_lie_around_the_whole() -> None:
     assert_runs(PADDED_PART, TARGET, tolerance=1e-5)
 
 
+FLAT_PART = f"""
+graph @g(%x: f32[2, 6, 8, 4], %z: f32[7], %w: f32[8, 4, 3, 3]) {{
+  %0 = neg(%x)
+  %1 = transpose(%0) {{perm = [0, 3, 1, 2]}}
+  %2 = {conv("%1", "%w", 1)}
+  %3 = reshape(%0) {{shape = [384]}}
+  %4 = concat(%3, %z) {{axis = 0}}
+  return %2, %4
+}}"""
+
+
+def test_a_part_with_zeros_around_it_may_be_one_of_fewer_axes() -> None:
+    assert_runs(FLAT_PART, TARGET, tolerance=1e-5)
+
+
 SHUFFLED = """
 graph @g(%x: f32[1, 5, 6, 36]) {
   %0 = neg(%x)
