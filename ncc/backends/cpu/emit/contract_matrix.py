@@ -85,6 +85,8 @@ class MatrixTiles(TileEmitter):
     """
 
     l2_bytes = L2_BYTES
+    unasked = 1.0
+    """Products wait less for panels than vectors do: each of their loads is of many lines."""
 
     def __init__(self, fn: FunctionEmitter, stmt: Contract) -> None:
         depth = matrix_depth(stmt.k[-1][1], stmt.pack.kr)
