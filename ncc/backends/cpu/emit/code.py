@@ -228,6 +228,10 @@ class Code:
     def extract(self, x: Value, lane: int) -> Value:
         return self.value(f"extractelement {x}, i32 {lane}", x.element)
 
+    def hidden(self, x: Value) -> Value:
+        """A scalar integer of which LLVM knows nothing."""
+        return self.like(x, f'call {x.type} asm "", "=r,0"({x})')
+
     # Memory.
 
     def allocate(self, element: str, lanes: int = 0, count: int = 1) -> Value:
@@ -257,9 +261,16 @@ class Code:
         return self.call(name, zero, pointer.aligned(element), mask, zero)
 
     def store_some(self, x: Value, pointer: Value, count: int) -> None:
-        """The first `count` lanes of `x` as consecutive elements."""
+        """The first `count` lanes of `x` as consecutive elements.
+
+        A single one is no masked store: of integers that were narrowed before, LLVM 22 stores it as
+        wide as it was where the target has AVX-512.
+        """
         if count >= x.lanes:
             self.store(x, pointer)
+            return
+        if count == 1:
+            self.store(self.extract(x, 0), pointer)
             return
         mask = vector_literal([lane < count for lane in range(x.lanes)], "i1")
         name = f"llvm.masked.store.{overload(x)}.p0"

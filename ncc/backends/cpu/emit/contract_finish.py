@@ -181,10 +181,13 @@ class OnStack:
         return self._fn.code.intrinsic("llvm.umin", left, integer(pieces.size))
 
     def _mask(self, base: Value) -> Value | None:
-        """The lanes from column `base` on that exist; None where all do."""
+        """The lanes from column `base` on that exist; None where all do.
+
+        How many is hidden from LLVM, see `Code.store_some`.
+        """
         code, lanes = self._fn.code, self._unit.lanes
         if self._stmt.columns % lanes == 0:
             return None
-        left = code.binary("sub nuw nsw", integer(self._stmt.columns), base)
+        left = code.hidden(code.binary("sub nuw nsw", integer(self._stmt.columns), base))
         every = vector_literal(range(lanes), "i32")
         return code.compare("icmp ult", every, code.splat(code.resize(left, "i32"), lanes))

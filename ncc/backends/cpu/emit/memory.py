@@ -152,8 +152,8 @@ class Memory:
             self._code.run(name, value, pointers, self._every(mask))
             return
         pointer = self.address(node.buffer, form)
-        if mask is None:
-            self._code.store(value, pointer)
+        if mask is None or (mask is self._lanes.mask and self._lanes.are_first):
+            self._code.store_some(value, pointer, self._lanes.active)
         else:
             name = f"llvm.masked.store.{overload(value)}.p0"
             self._code.run(name, value, pointer.aligned(value.element), mask)
