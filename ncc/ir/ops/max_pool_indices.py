@@ -30,7 +30,8 @@ MOST_TAPS = 16
 class MaxPoolIndices(Op):
     """x [N, C, *spatial] -> the largest elements [N, C, *output] and their indices (i64).
 
-    An index counts the elements of x in row-major order; of equal elements the first counts.
+    An index counts the elements of x in row-major order; of equal elements the first counts, and
+    padding never does.
     """
 
     kernel: Sizes
@@ -49,11 +50,12 @@ class MaxPoolIndices(Op):
         return found, found.with_dtype(DType.i64)
 
     def eval(self, x: Array) -> tuple[Array, Array]:
-        places = np.arange(x.size).reshape(x.shape)
+        places = self._flat_windows(np.arange(x.size).reshape(x.shape), -1)
         seen = self._flat_windows(x, lowest(x.dtype))
-        best = seen.argmax(axis=2)[:, :, None]
-        where = np.take_along_axis(self._flat_windows(places, -1), best, 2)
-        return np.take_along_axis(seen, best, 2)[:, :, 0], where[:, :, 0]
+        best, inside = (each.argmax(axis=2)[:, :, None] for each in (seen, places >= 0))
+        values = np.take_along_axis(seen, best, 2)
+        where, first = (np.take_along_axis(places, taps, 2) for taps in (best, inside))
+        return values[:, :, 0], np.where(where < 0, first, where)[:, :, 0]
 
     def decompose(self, build: Builder, x: Value) -> tuple[Value, Value] | None:
         """One tap compared with the best of those before, after the other."""
@@ -71,7 +73,7 @@ class MaxPoolIndices(Op):
             distance = sum(map(int.__mul__, first, strides[2:]))
             here = constant(build, distance, DType.i32)
             if best is None or place is None:
-                best, place = seen, build(BroadcastTo(found.dims), here)
+                best, place = seen, build(BroadcastTo(found.dims), self._first(build, x, found))
                 continue
             better = _is_better(build, seen, best)
             best, place = build(Where(), better, seen, best), build(Where(), better, here, place)
@@ -79,6 +81,20 @@ class MaxPoolIndices(Op):
         assert place is not None
         start = self._starts(build, x.tensor, found)
         return best, build(Add(), start, build(Cast(DType.i64), place))
+
+    def _first(self, build: Builder, x: Value, found: TensorType) -> Value:
+        """How far behind its first tap each window has its first element of x."""
+        strides = row_major_strides(x.tensor.dims)
+        terms = [(constant(build, np.zeros((1,) * found.rank), DType.i32), 1)]
+        for axis in range(2, found.rank):
+            low, step, apart = (n[axis - 2] for n in (self.low, self.strides, self.dilations))
+            outside = np.maximum(low - step * np.arange(found.dims[axis]), 0)
+            if outside.any():
+                shape = [1] * found.rank
+                shape[axis] = found.dims[axis]
+                skipped = (-(-outside // apart) * apart).reshape(shape)
+                terms.append((constant(build, skipped, DType.i32), strides[axis]))
+        return weighted_sum(build, terms, DType.i32)
 
     def _starts(self, build: Builder, x: TensorType, found: TensorType) -> Value:
         """Where the first tap of each window stands, or would stand outside."""

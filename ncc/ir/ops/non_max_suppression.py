@@ -40,12 +40,23 @@ class NonMaxSuppression(Op):
         overlap: TensorType,
         score: TensorType,
     ) -> TensorType:
+        message = f"non_max_suppression of boxes {boxes} with scores {scores}"
+        hint = "boxes are [batch, boxes, 4], scores [batch, classes, boxes]"
         require(
             boxes.rank == scores.rank == 3 and boxes.shape[2] in {4, UNKNOWN},
-            f"non_max_suppression of boxes {boxes} with scores {scores}",
-            hint="boxes are [batch, boxes, 4], scores [batch, classes, boxes]",
+            message,
+            hint=hint,
             operand=0,
             label="needs four numbers per box",
+        )
+        pairs = ((boxes.shape[0], scores.shape[0]), (boxes.shape[1], scores.shape[2]))
+        known = (pair for pair in pairs if all(isinstance(size, int) for size in pair))
+        require(
+            all(left == right for left, right in known),
+            message,
+            hint=hint,
+            operand=1,
+            label="needs a score per box",
         )
         return TensorType(DType.i64, (UNKNOWN, 3))
 
