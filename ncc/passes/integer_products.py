@@ -28,6 +28,7 @@ from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.literal import Literal
 from ncc.ir.op import Op
 from ncc.ir.ops.arithmetic import Add, Div, Mul, Sub
+from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.constant import Constant
 from ncc.ir.ops.conv import Conv
@@ -57,7 +58,7 @@ def integer_products(graph: Graph, *, trace: Trace | None = None) -> Graph:
     return rewrite(scaled, (requantized,), trace=trace)
 
 
-@rule(P((Reshape, Slice, Transpose), P(Dequantize, V("x"), V("s"), V("z")), node="move"))
+@rule(P((BroadcastTo, Reshape, Slice, Transpose), P(Dequantize, V("x"), V("s"), V("z")), node="move"))
 def moved_integers(build: Builder, move: Node, x: Value, s: Value, z: Value) -> Value | Skip:
     """move(dequantize(x)) -> dequantize(move(x))"""
     moved = [_moved(build, move.op, value, x) for value in (s, z)]
