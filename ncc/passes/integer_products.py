@@ -58,7 +58,10 @@ def integer_products(graph: Graph, *, trace: Trace | None = None) -> Graph:
     return rewrite(scaled, (requantized,), trace=trace)
 
 
-@rule(P((BroadcastTo, Reshape, Slice, Transpose), P(Dequantize, V("x"), V("s"), V("z")), node="move"))
+MOVES = (BroadcastTo, Reshape, Slice, Transpose)
+
+
+@rule(P(MOVES, P(Dequantize, V("x"), V("s"), V("z")), node="move"))
 def moved_integers(build: Builder, move: Node, x: Value, s: Value, z: Value) -> Value | Skip:
     """move(dequantize(x)) -> dequantize(move(x))"""
     moved = [_moved(build, move.op, value, x) for value in (s, z)]
