@@ -7,8 +7,9 @@ becomes
 
 a long reduction becomes one of parts (see `partial`); a product of few rows with a computed matrix
 a reduction of its rows times numbers, one with a single column a reduction of rows times that;
-another of f16 a product of f32, rounded to f16: the same sums, exactly; and the largest element
-under a large window is the largest of the largest in its rows.
+another of f16 a product of f32, rounded to f16: the same sums, exactly; one of bytes that is no
+work for panels a product of i32; and the largest element under a large window is the largest of the
+largest in its rows.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ncc.backends.cpu.depthwise import is_depthwise
 from ncc.backends.cpu.partial import in_parts
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.arithmetic import Mul
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.conv import Conv
-from ncc.ir.ops.matmul import MatMul
+from ncc.ir.ops.matmul import BYTES, MatMul, sums_of
 from ncc.ir.ops.max_pool import MaxPool
 from ncc.ir.ops.reduce import Reduce, ReduceSum
 from ncc.ir.ops.reshape import Reshape
@@ -46,10 +48,9 @@ def _visit(build: Builder, node: Node) -> Value | None:
         return _summed_column(build, node)
     if has_few_rows(node):
         return _summed_rows(build, node)
-    if isinstance(op, MatMul | Conv) and node.operands[0].tensor.dtype is DType.f16:
-        wide = [build(Cast(DType.f32), value) for value in node.operands]
-        product = build(replace(op, result=None), *wide)
-        return build(Cast(node.result.tensor.dtype), product)
+    if isinstance(op, MatMul | Conv) and _is_of_wider(node):
+        product = build(replace(op, result=None), *_wide(build, node))
+        return _as(build, product, node.result.tensor.dtype)
     if isinstance(op, MaxPool) and math.prod(op.kernel) >= LARGE:
         return _by_axes(build, op, node.operands[0])
     return None
@@ -66,33 +67,42 @@ def _reduced(build: Builder, op: Reduce, x: Value) -> Value | None:
 
 def _summed_rows(build: Builder, node: Node) -> Value:
     """The product: for each row, the rows of the right operand times a number each, added up."""
-    left, right = (_wide(build, value) for value in node.operands)
+    left, right = _wide(build, node)
     *batch, depth, columns = right.tensor.dims
     numbers = build(Reshape((*left.tensor.dims, 1)), left)
     matrix = build(Reshape((*batch, 1, depth, columns)), right)
     terms = build(Mul(), numbers, matrix)
     adds = ReduceSum((terms.tensor.rank - 2,), keepdims=True)
     total = in_parts(build, adds, terms) or build(adds, terms)
-    result = node.result.tensor
-    whole = build(Reshape(result.dims), total)
-    return whole if whole.tensor.dtype is result.dtype else build(Cast(result.dtype), whole)
+    return _as(build, build(Reshape(node.result.tensor.dims), total), node.result.tensor.dtype)
 
 
 def _summed_column(build: Builder, node: Node) -> Value:
     """A product with one column: each row times the column, added up."""
-    left, right = (_wide(build, value) for value in node.operands)
+    left, right = _wide(build, node)
     *batch, depth, _ = right.tensor.dims
     terms = build(Mul(), left, build(Reshape((*batch, 1, depth)), right))
     adds = ReduceSum((terms.tensor.rank - 1,), keepdims=True)
     total = in_parts(build, adds, terms) or build(adds, terms)
-    dtype = node.result.tensor.dtype
-    return total if total.tensor.dtype is dtype else build(Cast(dtype), total)
+    return _as(build, total, node.result.tensor.dtype)
 
 
-def _wide(build: Builder, value: Value) -> Value:
-    """A factor in the type that products are summed in."""
-    to = value.tensor.dtype.compute
-    return value if value.tensor.dtype is to else build(Cast(to), value)
+def _is_of_wider(node: Node) -> bool:
+    """Whether a product is one of f16, or of bytes in no panels."""
+    left, right = (value.tensor.dtype for value in node.operands)
+    return left is DType.f16 or ((left, right) == BYTES and is_depthwise(node))
+
+
+def _wide(build: Builder, node: Node) -> list[Value]:
+    """The factors of a product in the type that it is summed in."""
+    left, right = (value.tensor.dtype for value in node.operands)
+    to = sums_of(left, right) or left.compute
+    return [_as(build, value, to) for value in node.operands]
+
+
+def _as(build: Builder, value: Value, dtype: DType) -> Value:
+    """`value` with elements of type `dtype`."""
+    return value if value.tensor.dtype is dtype else build(Cast(dtype), value)
 
 
 def _by_axes(build: Builder, op: MaxPool, x: Value) -> Value | None:

@@ -38,6 +38,7 @@ CASES = {
     "a step in bf16": STEP.replace("f32", "bf16"),
     "a step in f16": STEP.replace("f32", "f16"),
     "f64": product("f64[2, 3, 11]", "f64[2, 11, 13]"),
+    "bytes": product("u8[2, 33]", "i8[33, 19]"),
 }
 
 

@@ -214,6 +214,9 @@ DEPTHWISE = {
     "one result": depthwise(16, 3, 3, window(1, 0)),
     "few channels": depthwise(3, 17, 3, window(1, 1)),
     "wide": depthwise(160, 7, 5, window(1, 2)),
+    "bytes": graph(
+        "%x: u8[2, 6, 7, 9], %w: i8[6, 1, 3, 3]", f"conv(%x, %w) {{{window(1, 1)}, groups = 6}}"
+    ),
 }
 
 
