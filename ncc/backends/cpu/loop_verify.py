@@ -156,6 +156,7 @@ class _Verifier:
         assert not (vector and scope.vector), "a vector loop inside a vector loop"
         combined = (*stmt.reduce, *stmt.scan)
         assert vector or not combined, f"a {stmt.kind.value} loop reduces nothing"
+        assert len(dict(combined)) == len(combined), "a local is combined in two ways"
         for local, how in combined:
             assert local in scope.declared, f"{local.name} is not declared"
             assert how in REDUCTIONS, f"{how} does not reduce"
@@ -252,6 +253,8 @@ def _combines(stmt: Assign, how: str) -> bool:
     value = stmt.value
     if not isinstance(value, Apply):
         return False
+    others = [arg for arg in value.args if arg is not stmt.local]
+    fits = value.fn == how and len(others) == 1
     if value.fn == "fma" and how == "add":
-        return value.args[2] is stmt.local and stmt.local not in value.args[:2]
-    return value.fn == how and sum(arg is stmt.local for arg in value.args) == 1
+        fits = value.args[2] is stmt.local and len(others) == 2
+    return fits and stmt.local not in postorder(others)

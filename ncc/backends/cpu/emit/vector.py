@@ -50,7 +50,7 @@ def _combines_down(stmt: For) -> bool:
     """Whether each lane runs a loop that does nothing but to combine numbers."""
     loops = [inner for inner in stmt.body if isinstance(inner, For)]
     return (
-        not stmt.reduce
+        not (stmt.reduce or stmt.scan)
         and bool(loops)
         and all(isinstance(inner, Assign) for loop in loops for inner in loop.body)
     )
