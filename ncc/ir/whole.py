@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ncc.ir.fold import constant_array, literal
+from ncc.ir.bounds import bounds
+from ncc.ir.fold import literal
 from ncc.ir.graph import Builder, Value
 from ncc.ir.literal import Literal
-from ncc.ir.ops.arithmetic import Add, Sub
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.constant import Constant
 from ncc.ir.ops.reshape import Reshape
@@ -33,7 +33,9 @@ def as_bytes(build: Builder, weight: Value) -> Value | None:
     (source,) = node.operands
     if source.tensor.dtype.is_float:
         return as_bytes(build, source)
-    low, high = _range(source)
+    if not source.tensor.dtype.is_int:
+        return None
+    low, high = bounds(source)
     return build(Cast(DType.i8), source) if low >= LEAST and high <= MOST else None
 
 
@@ -45,22 +47,3 @@ def _literal_bytes(build: Builder, weight: Value) -> Value | None:
     if not bool(np.all((wide == np.rint(wide)) & (wide >= LEAST) & (wide <= MOST))):
         return None
     return build(Constant(Literal.of(wide.astype(np.int8))))
-
-
-def _range(whole: Value) -> tuple[float, float]:
-    """Bounds of integers that are cast, and moved by zero points."""
-    node = whole.node
-    low, high = limits(whole.tensor.dtype)
-    if node is None or not isinstance(node.op, Cast | Sub | Add):
-        return low, high
-    source = node.operands[0]
-    if not source.tensor.dtype.is_int:
-        return low, high
-    least, most = _range(source)
-    if not isinstance(node.op, Cast):
-        points = constant_array(node.operands[1])
-        if points is None or not points.size:
-            return low, high
-        shift = points.astype(np.int64) * (-1 if isinstance(node.op, Sub) else 1)
-        least, most = least + int(shift.min()), most + int(shift.max())
-    return (least, most) if low <= least and most <= high else (low, high)

@@ -17,10 +17,10 @@ sums, and sums that are made integers again stay so.
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 
+from ncc.ir.bounds import bounds, terms
 from ncc.ir.fold import constant_array
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.indexing import constant
@@ -92,13 +92,8 @@ def _is_exact(op: Conv | MatMul, product: Node) -> bool:
     return (
         op.result is DType.f32
         and x.dtype is w.dtype is DType.bf16
-        and _terms(op, w) * LARGEST_TERM <= LARGEST_SUM
+        and terms(op, w) * LARGEST_TERM <= LARGEST_SUM
     )
-
-
-def _terms(op: Conv | MatMul, w: TensorType) -> int:
-    """Products in a sum."""
-    return math.prod(w.dims[1:]) if isinstance(op, Conv) else w.dims[-2]
 
 
 def _activations(build: Builder, op: Conv | MatMul, whole: Value) -> Quantized | None:
@@ -132,7 +127,7 @@ def _filters(build: Builder, op: Conv | MatMul, w: Value) -> Quantized | None:
     if found is None or not _is_large(op, w.tensor):
         return None
     zero = found.zero or constant(build, 0, DType.i32)
-    if zero.tensor.size > 1 and zero.tensor.dims[_filter_axis(op)] != zero.tensor.size:
+    if zero.tensor.size > 1 and not _is_by_filter(op, zero.tensor, w.tensor):
         return None
     if found.x.tensor.dtype is DType.i8:
         return Quantized(found.x, zero)
@@ -144,6 +139,12 @@ def _filters(build: Builder, op: Conv | MatMul, w: Value) -> Quantized | None:
 def _is_large(op: Conv | MatMul, w: TensorType) -> bool:
     """Whether adding up the rows of x takes little time beside the product itself."""
     return w.dims[_filter_axis(op)] >= MANY and (isinstance(op, MatMul) or op.groups == 1)
+
+
+def _is_by_filter(op: Conv | MatMul, zero: TensorType, w: TensorType) -> bool:
+    """Whether several zero points are one for each filter."""
+    aligned = isinstance(op, MatMul) or zero.rank == w.rank
+    return aligned and zero.dims[_filter_axis(op)] == zero.size
 
 
 def _filter_axis(op: Conv | MatMul) -> int:
@@ -221,12 +222,9 @@ def _beside_sums(build: Builder, op: Conv | MatMul, numbers: Value) -> Value:
 @rule(P(Add, P(Cast, V("sums"), bind="cast", once=True), C("bias")))
 def bias_of_sums(build: Builder, cast: Cast, sums: Value, bias: Value) -> Value | Skip:
     """f32(sums) + bias -> f32(sums + bias)"""
-    product = _product(sums)
-    if product is None or cast.to is not DType.f32:
+    if cast.to is not DType.f32 or not _is_sum(sums):
         return Skip(f"{sums.type} is no sum of products of bytes")
-    op = product.op
-    assert isinstance(op, Conv | MatMul)
-    room = LARGEST_SUM - _terms(op, product.operands[1].tensor) * LARGEST_TERM
+    room = LARGEST_SUM - max(map(abs, bounds(sums)))
     values = constant_array(bias)
     if values is None or not np.all((values == np.rint(values)) & (abs(values) <= room)):
         return Skip(f"{bias.type} is not known to be integers that sums have room for")
@@ -240,18 +238,18 @@ def bias_of_sums(build: Builder, cast: Cast, sums: Value, bias: Value) -> Value 
 @rule(P(Cast, P(Cast, V("sums"), bind="inner"), bind="outer"))
 def sums_again(build: Builder, outer: Cast, inner: Cast, sums: Value) -> Value | Skip:
     """i32(f32(sums)) -> sums"""
-    if outer.to is not DType.i32 or inner.to is not DType.f32 or _product(sums) is None:
+    if outer.to is not DType.i32 or inner.to is not DType.f32 or not _is_sum(sums):
         return Skip(f"{sums.type} is no sum of products of bytes")
     return sums
 
 
-def _product(sums: Value) -> Node | None:
-    """The product of bytes that `sums` are, perhaps with what a zero point adds."""
+def _is_sum(sums: Value) -> bool:
+    """Whether values are sums of products of bytes, perhaps with what zero points add, in i32."""
     node = sums.node
     for offset in (Add, Sub):
         if node is not None and isinstance(node.op, offset):
             node = node.operands[0].node
     if node is None or not isinstance(node.op, Conv | MatMul):
-        return None
+        return False
     types = tuple(value.tensor.dtype for value in node.operands)
-    return node if types == BYTES else None
+    return types == BYTES and max(map(abs, bounds(sums))) <= LARGEST_SUM

@@ -21,6 +21,9 @@ LISTS = {
         y = ConcatFromSequence <axis = 1> (k) n = SequenceLength(k) z = Identity(y)""",
     "grown in front": """l = SequenceConstruct(x) k = SequenceInsert(l, b, zero)
         y = ConcatFromSequence <axis = -1> (k) n = SequenceLength(k) z = Identity(y)""",
+    "grown before the last one": """l = SequenceConstruct(x, b) c = Abs(b)
+        k = SequenceInsert(l, c, back) y = ConcatFromSequence <axis = 1> (k)
+        n = SequenceLength(k) z = Identity(y)""",
     "on a new axis": """l = SequenceConstruct(x, b)
         y = ConcatFromSequence <axis = -1, new_axis = 1> (l)
         z = ConcatFromSequence <axis = 0, new_axis = 1> (l) n = SequenceLength(l)""",
@@ -90,6 +93,21 @@ REFUSED = {
     "nothing at a position": (
         """g (float[2] x) => (float[2] y) <int64 one = {1}>
         { l = SequenceConstruct(x) y = SequenceAt(l, one) }""",
+        4,
+    ),
+    "nothing before the first": (
+        """g (float[2] x) => (float y) <int64 back = {-2}> { l = SequenceConstruct(x)
+        k = SequenceInsert(l, x, back) y = ConcatFromSequence <axis = 0> (k) }""",
+        4,
+    ),
+    "several positions": (
+        """g (float[2] x) => (float y) <int64[2] places = {0, 0}>
+        { l = SequenceConstruct(x) y = SequenceAt(l, places) }""",
+        4,
+    ),
+    "a table of sizes": (
+        """g (float[2] x) => (float y) <int64[1, 2] sizes = {1, 1}, int64 one = {1}>
+        { l = SplitToSequence(x, sizes) y = SequenceAt(l, one) }""",
         4,
     ),
     "nothing to join": (

@@ -29,9 +29,9 @@ def sequence_construct(ctx: Context) -> Value:
 
 @importer("SequenceInsert")
 def sequence_insert(ctx: Context) -> Value:
-    """At the end if the node gives no position."""
+    """At the end if the node gives no position; before the last one at -1."""
     items = _items(ctx)
-    place = len(items) if ctx.operand(2) is None else _place(ctx, 2, len(items) + 1)
+    place = len(items) if ctx.operand(2) is None else _place(ctx, 2, len(items), end=True)
     return Listed((*items[:place], ctx[1], *items[place:]))
 
 
@@ -90,8 +90,9 @@ def split_to_sequence(ctx: Context) -> Value:
 def _sizes(ctx: Context, whole: int) -> list[int]:
     """The sizes of parts of an axis of `whole`, from operand 1: a list, or one for all."""
     given = ctx.need_constant(1, "split")
+    require(given.ndim <= 1, f"sizes of parts in a table {ctx.type(1)}", operand=1)
     if given.ndim:
-        sizes = [int(size) for size in given]
+        sizes: list[int] = given.tolist()
     else:
         each = int(given)
         require(each > 0, f"parts of size {each}", operand=1)
@@ -111,12 +112,17 @@ def _items(ctx: Context) -> tuple[Value, ...]:
     return ctx[0].items
 
 
-def _place(ctx: Context, index: int, count: int) -> int:
-    """The position that operand `index` names, one of `count`; negative ones are from the end."""
-    place = int(ctx.need_constant(index, "position"))
+def _place(ctx: Context, index: int, count: int, *, end: bool = False) -> int:
+    """The position that operand `index` names, one of `count`; negative ones are from the end.
+
+    With `end`, the place behind the last one is a position too.
+    """
+    given = ctx.need_constant(index, "position")
+    require(given.size == 1, f"{ctx.type(index)} is not one position", operand=index)
+    place = int(given.item())
     require(
-        -count <= place < count,
-        f"position {place} of a sequence where there are {count}",
+        -count <= place < count + end,
+        f"position {place} of a sequence of {count}",
         operand=index,
     )
-    return place % count
+    return place + count if place < 0 else place

@@ -41,6 +41,7 @@ def found(nodes: str) -> str:
         ("u8[4, 8] %1 = cast(%w) {to = bf16} return %1", "none"),
         ("i16[4, 8] %1 = cast(%w) {to = f32} return %1", "none"),
         ("f32[4, 8] %1 = cast(%w) {to = bf16} return %1", "none"),
+        ("bool[4, 8] %1 = cast(%w) {to = bf16} return %1", "none"),
     ],
 )
 def test_integers_are_found_where_their_types_tell(nodes: str, type: str) -> None:
