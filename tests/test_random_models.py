@@ -20,7 +20,7 @@ from tests.random_models import random_case
 from tests.suite.case import run_reference
 from tests.suite.engines import MachineCode, device_body
 
-BOUNDS = {"none": 1e-4, "matmult": 6e-2}
+BOUNDS = {"none": 1e-5, "matmult": 6e-2}
 """The largest error by --auto-cast, as a share of the largest element."""
 
 
@@ -37,7 +37,7 @@ def test_a_random_model_equals_onnxruntime(auto_cast: str, seed: int, tmp_path: 
 
 
 @each_target
-@pytest.mark.parametrize("seed", range(1000, 1012))
+@pytest.mark.parametrize("seed", range(3000, 3012))
 def test_code_of_a_random_model_stays_inside_its_buffers(seed: int, target: Target) -> None:
     """With the products of bf16 that are the default; each buffer beside a page out of bounds."""
     found = device_body(random_case(seed), target, Options())
