@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ncc.backends.cpu.depthwise import is_depthwise
 from ncc.ir.graph import Node
 from ncc.ir.op import Elementwise, Op
@@ -106,7 +108,7 @@ def _product_refusal(node: Node) -> str | None:
         return f"no product of {left.dtype.value}"
     elif right.dtype is not left.dtype:
         return f"no product of {left.dtype.value} and {right.dtype.value}"
-    summed = left.dims[-1] if isinstance(node.op, MatMul) else right.size
+    summed = left.dims[-1] if isinstance(node.op, MatMul) else math.prod(right.dims[1:])
     return None if summed else "a sum of nothing"
 
 

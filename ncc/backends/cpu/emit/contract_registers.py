@@ -39,6 +39,21 @@ def settled(code: Code, sums: list[Value], target: Target) -> list[Value]:
     return [code.like(value, f"extractvalue {result} {every}, {n}") for n, value in enumerate(sums)]
 
 
+def opaque(code: Code, x: Value, target: Target) -> Value:
+    """`x`, of which LLVM knows nothing but its type.
+
+    Of integers that it knows for bits of bf16 LLVM 22 makes shuffles of bf16, and has no
+    instructions for some: that ends the process.
+    """
+    if x.bits * x.lanes > target.vector_bits:
+        half = x.lanes // 2
+        low = opaque(code, code.shuffle(x, x, range(half)), target)
+        high = opaque(code, code.shuffle(x, x, range(half, x.lanes)), target)
+        return code.shuffle(low, high, range(x.lanes))
+    letter = _CONSTRAINTS[target.machine]
+    return code.like(x, f'call {x.type} asm "", "={letter},0"({x})')
+
+
 def keep_awake(code: Code, lanes: int) -> None:
     """An addition of floats that nothing reads.
 

@@ -51,7 +51,9 @@ class FunctionEmitter:
             self.code, self.environment, self.index, self.memory.load, target
         )
         self.index.expressions = self.memory.expressions = self.expressions
-        self.interleaving = Interleaving(self.code, self.environment, self.index, self.memory)
+        self.interleaving = Interleaving(
+            self.code, self.environment, self.index, self.memory, target
+        )
         self.scans: dict[Local, Scan] = {}
         """The locals that the vector loop around scans."""
         self._assigned = {stmt.local for stmt in walk(kernel.body) if isinstance(stmt, Assign)}

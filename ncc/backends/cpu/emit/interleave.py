@@ -10,11 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ncc.backends.cpu.emit.code import Code, Value, integer
+from ncc.backends.cpu.emit.contract_registers import opaque
 from ncc.backends.cpu.emit.environment import Environment
 from ncc.backends.cpu.emit.index import IndexEmitter
 from ncc.backends.cpu.emit.memory import Memory
 from ncc.backends.cpu.emit.shuffles import interleaved, picked
 from ncc.backends.cpu.loops import Role, Stmt, Store
+from ncc.backends.cpu.target import Target
+from ncc.ir.types import DType
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,18 @@ class Interleaving:
     """Finds and emits runs of stores at the current point."""
 
     def __init__(
-        self, code: Code, environment: Environment, index: IndexEmitter, memory: Memory
+        self,
+        code: Code,
+        environment: Environment,
+        index: IndexEmitter,
+        memory: Memory,
+        target: Target,
     ) -> None:
         self._code = code
         self._environment = environment
         self._index = index
         self._memory = memory
+        self._target = target
 
     def grouped(self, stmts: Sequence[Stmt]) -> Iterator[Stmt | Run]:
         """`stmts` in order, with every run of stores in the lanes in force as one."""
@@ -70,7 +79,7 @@ class Interleaving:
 
     def store(self, run: Run) -> None:
         """Execute the stores of `run`."""
-        vectors = [self._memory.stored(store) for store in run.stores]
+        vectors = [self._vector(store) for store in run.stores]
         lanes = self._environment.lanes
         assert lanes is not None
         count = len(vectors)
@@ -84,6 +93,12 @@ class Interleaving:
         for lane in range(lanes.active):
             row = picked(self._code, flat, range(lane * count, (lane + 1) * count))
             self._piece(row, pointer, lane * run.step, count)
+
+    def _vector(self, store: Store) -> Value:
+        """What a store writes, one element a lane."""
+        vector = self._memory.stored(store)
+        is_rounded = store.buffer.dtype is DType.bf16 and self._target.has_bf16_dot
+        return opaque(self._code, vector, self._target) if is_rounded else vector
 
     def _contiguous(self, flat: Sequence[Value], pointer: Value, count: int) -> None:
         width = flat[0].lanes
