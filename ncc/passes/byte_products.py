@@ -33,6 +33,7 @@ from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reduce import ReduceSum
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.rewrite import C, D, P, Skip, Trace, V, rewrite, rule
+from ncc.ir.scalar import limits
 from ncc.ir.types import DType, TensorType
 from ncc.ir.whole import as_bytes
 from ncc.passes import graph_pass
@@ -162,8 +163,16 @@ def _quantized(whole: Value) -> Quantized | None:
     if not isinstance(wide.op, Cast) or wide.node is None or wide.tensor.dtype is not DType.i32:
         return None
     (x,) = wide.node.operands
-    same = x.tensor.dtype in BYTES and x.tensor.shape == whole.tensor.shape
-    return Quantized(x, zero) if same else None
+    if x.tensor.dtype not in BYTES or x.tensor.shape != whole.tensor.shape:
+        return None
+    return Quantized(x, zero) if _is_like(zero, x) else None
+
+
+def _is_like(zero: Value, x: Value) -> bool:
+    """Whether a zero point is one that the integers may be: what a convolution is padded with."""
+    low, high = bounds(zero)
+    least, most = limits(x.tensor.dtype)
+    return least <= low and high <= most
 
 
 def _is_shared(op: Conv | MatMul, x: Value, zero: Value) -> bool:
