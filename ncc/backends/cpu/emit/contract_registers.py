@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ncc.backends.cpu.emit.code import Code, Value
+from ncc.backends.cpu.emit.shuffles import WORD
 from ncc.backends.cpu.target import Target
 
 _REGISTERS = {"x86_64": "xmm", "aarch64": "v"}
@@ -45,11 +46,16 @@ def opaque(code: Code, x: Value, target: Target) -> Value:
     Of integers that it knows for bits of bf16 LLVM 22 makes shuffles of bf16, and has no
     instructions for some: that ends the process.
     """
-    if x.bits * x.lanes > target.vector_bits:
+    bits = x.bits * x.lanes
+    if bits > target.vector_bits:
         half = x.lanes // 2
         low = opaque(code, code.shuffle(x, x, range(half)), target)
         high = opaque(code, code.shuffle(x, x, range(half, x.lanes)), target)
         return code.shuffle(low, high, range(x.lanes))
+    if bits < WORD:
+        filling = [-1] * (WORD // x.bits - x.lanes)
+        whole = opaque(code, code.shuffle(x, x, [*range(x.lanes), *filling]), target)
+        return code.shuffle(whole, whole, range(x.lanes))
     letter = _CONSTRAINTS[target.machine]
     return code.like(x, f'call {x.type} asm "", "={letter},0"({x})')
 
