@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from native import SECONDS, Peak, load, median_time
-from ncc.backends.cpu.emit.contract_unit import unit_for
+from ncc.backends.cpu.emit.contraction.unit import unit_for
 from ncc.backends.cpu.emit.kernel import emit_kernel
-from ncc.backends.cpu.loops import (
+from ncc.backends.cpu.kernels.pack import PackPanels
+from ncc.backends.cpu.loopir.loops import (
     Buffer,
     Contract,
     Expr,
@@ -32,7 +33,6 @@ from ncc.backends.cpu.loops import (
     apply,
     const,
 )
-from ncc.backends.cpu.pack import PackPanels
 from ncc.backends.cpu.target import Target, resolve
 from ncc.backends.cpu.tiles import Tiling, choose
 from ncc.backends.interface import NATIVE

@@ -21,8 +21,8 @@ import numpy as np
 
 import cases
 from bundles import NCC, Built, build
-from ncc.backends.cpu.loops import Contract, walk
-from ncc.backends.cpu.looptext.parser import parse
+from ncc.backends.cpu.loopir.loops import Contract, walk
+from ncc.backends.cpu.loopir.text.parser import parse
 from ncc.bundle import kernel_text
 from ncc.neff.reader import open_bundle
 from networks import NETWORKS

@@ -12,10 +12,10 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from ncc.backends.cpu.emit.code import Code, Value, integer
-from ncc.backends.cpu.emit.contract_unit import Unit
-from ncc.backends.cpu.emit.contract_walk import repeat
+from ncc.backends.cpu.emit.contraction.unit import Unit
+from ncc.backends.cpu.emit.contraction.walk import repeat
 from ncc.backends.cpu.emit.kernel import attributes
-from ncc.backends.cpu.llvm import compile_text
+from ncc.backends.cpu.objects.llvm import compile_text
 from ncc.backends.cpu.target import Target
 from ncc.runtime.cpu import this_host
 

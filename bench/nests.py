@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from native import load, median_time
-from ncc.backends.cpu.builder import Call, Pointer
 from ncc.backends.cpu.emit.kernel import emit_kernel
+from ncc.backends.cpu.kernels.builder import Call, Pointer
 from ncc.backends.cpu.lower import lower
-from ncc.backends.cpu.memory import plan
+from ncc.backends.cpu.plan.memory import plan
+from ncc.backends.cpu.storage.views import Space
+from ncc.backends.cpu.storage.weights import WeightTable
 from ncc.backends.cpu.target import Target, resolve
-from ncc.backends.cpu.views import Space
-from ncc.backends.cpu.weights import WeightTable
 from ncc.backends.interface import NATIVE
 from ncc.compiler import PHASES, run_phases
 from ncc.ir.graph import Graph, Value

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ncc.backends.cpu.elf import Object, Section, Symbol, read_object
-from ncc.backends.cpu.image import place
-from ncc.backends.cpu.llvm import compile_text
+from ncc.backends.cpu.objects.elf import Object, Section, Symbol, read_object
+from ncc.backends.cpu.objects.image import place
+from ncc.backends.cpu.objects.llvm import compile_text
 from ncc.backends.cpu.target import TARGETS
 from ncc.neff.format import Variant
 from ncc.neff.reader import open_bundle

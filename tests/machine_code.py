@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from ncc.backends.cpu.codegen import compile_kernels
-from ncc.backends.cpu.image import place
-from ncc.backends.cpu.loops import Kernel
+from ncc.backends.cpu.loopir.loops import Kernel
+from ncc.backends.cpu.objects.image import place
 from ncc.backends.cpu.target import TARGETS, Target
 from ncc.runtime.cpu import this_host
 

@@ -11,7 +11,7 @@ import pytest
 from ml_dtypes import bfloat16
 
 import ncc
-from ncc.backends.cpu.relocate import RELOCATIONS
+from ncc.backends.cpu.objects.relocate import RELOCATIONS
 from ncc.runtime.tensors import numpy_dtype
 from tests.cli.command_line import ncc as ncc_command
 from tests.emulated import needs_emulator, run_emulated

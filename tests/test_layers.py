@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,24 @@ LEVELS = (
     ("ncc",),
 )
 """Lowest first. A package imports itself and lower levels; packages of one level are strangers."""
+
+CPU = "ncc.backends.cpu"
+CPU_LEVELS = (
+    (f"{CPU}.target",),
+    (f"{CPU}.tiles",),
+    (f"{CPU}.matrix",),
+    (f"{CPU}.loopir", f"{CPU}.objects", f"{CPU}.storage"),
+    (f"{CPU}.vecmath",),
+    (f"{CPU}.emit", f"{CPU}.kernels"),
+    (f"{CPU}.numbers", f"{CPU}.partial", f"{CPU}.rules"),
+    (f"{CPU}.legalize", f"{CPU}.plan"),
+    (f"{CPU}.values",),
+    (f"{CPU}.lower", f"{CPU}.driver"),
+    (f"{CPU}.codegen",),
+    (f"{CPU}.tuning",),
+    (f"{CPU}.backend",),
+)
+"""The same within the cpu backend: from loops to nodes on one side, to a file on the other."""
 
 PIPELINE = ("ncc.bundle", "ncc.compiler", "ncc.cli")
 """What knows no backend by name."""
@@ -103,29 +121,40 @@ def within(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-def package_of(module: str) -> tuple[int, str] | None:
-    """The level of a module and the package that gives it; None outside ncc."""
-    for level, packages in enumerate(LEVELS):
+Levels = Sequence[Sequence[str]]
+
+
+def package_of(module: str, levels: Levels = LEVELS) -> tuple[int, str] | None:
+    """The level of a module and the package that gives it; None outside all of them."""
+    for level, packages in enumerate(levels):
         for package in packages:
             if package != "ncc" and within(module, package):
                 return level, package
-    return (len(LEVELS) - 1, "ncc") if module in {"ncc", "ncc.__main__"} else None
+    return (len(levels) - 1, "ncc") if module in {"ncc", "ncc.__main__"} else None
 
 
 def modules_without_level(root: Path) -> list[str]:
-    return [module for module, _ in sources(root) if package_of(module) is None]
+    def known(module: str) -> bool:
+        in_cpu = module != CPU and within(module, CPU)
+        return package_of(module, CPU_LEVELS if in_cpu else LEVELS) is not None
+
+    return [module for module, _ in sources(root) if not known(module)]
 
 
 def upward_imports(root: Path) -> list[str]:
     """Imports of a higher level, of a stranger on the same level, or relative ones."""
 
-    def upward(item: Import) -> bool:
-        source, target = package_of(item.module), package_of(item.target)
+    def upward(item: Import, levels: Levels) -> bool:
+        source, target = package_of(item.module, levels), package_of(item.target, levels)
         if source is None or target is None:
             return item.target.startswith(".")
         return target[0] >= source[0] and target[1] != source[1]
 
-    return [str(item) for item in imports(root) if upward(item)]
+    return [
+        str(item)
+        for item in imports(root)
+        if any(upward(item, levels) for levels in (LEVELS, CPU_LEVELS))
+    ]
 
 
 def backends_that_meet(root: Path) -> list[str]:
@@ -240,6 +269,8 @@ WRONG_TREE = {
     "ncc/ir/op.py": "from .graph import Graph\n",
     "ncc/passes/fold.py": "import ncc.frontends.onnx\nprint('folded')\n",
     "ncc/backends/cpu/emit.py": "from ncc.backends.neuron import isa\nfrom ncc.ir import graph\n",
+    "ncc/backends/cpu/loopir/loops.py": "from ncc.backends.cpu.kernels import nest\n",
+    "ncc/backends/cpu/helpers.py": "",
     "ncc/backends/neuron/isa.py": "from ncc.backends import target\n",
     "ncc/neff/reader.py": "import msgpack\nfrom ncc import ir\n",
     "ncc/runtime/cores.py": "def start():\n    import threading\n",
@@ -252,8 +283,9 @@ WRONG_TREE = {
 }
 
 FINDINGS: dict[Callable[[Path], list[str]], list[str]] = {
-    modules_without_level: ["ncc.helpers"],
+    modules_without_level: ["ncc.backends.cpu.helpers", "ncc.helpers"],
     upward_imports: [
+        "ncc.backends.cpu.loopir.loops:1 imports ncc.backends.cpu.kernels.nest",
         "ncc.ir.graph:1 imports ncc.passes.fold",
         "ncc.ir.op:1 imports .graph.Graph",
         "ncc.passes.fold:1 imports ncc.frontends.onnx",

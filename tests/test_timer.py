@@ -9,7 +9,7 @@ import pytest
 
 from ncc.backends.cpu import driver
 from ncc.backends.cpu.codegen import compile_kernels, link
-from ncc.backends.cpu.looptext.parser import parse
+from ncc.backends.cpu.loopir.text.parser import parse
 from ncc.backends.cpu.target import TARGETS
 from ncc.backends.tuning import Region, Trial
 from ncc.diagnostics import ExitCode, NccError

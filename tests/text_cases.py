@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ncc.backends.cpu.attention import attends
+from ncc.backends.cpu.kernels.attention import attends
 from ncc.backends.cpu.rules import classify, refusal
 from ncc.diagnostics import NccError
 from ncc.ir.fold import number

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ncc.backends.cpu.backend import compile_segments, kernels_by_samples
 from ncc.backends.cpu.codegen import disassemble, read_kernels
 from ncc.backends.cpu.rules import pattern, refusal, ungrouped
+from ncc.backends.cpu.storage.weights import WeightTable
 from ncc.backends.cpu.target import TARGETS, host_flags, resolve
-from ncc.backends.cpu.weights import WeightTable
 from ncc.backends.interface import Backend, Target
 from ncc.passes.fuse import Pattern
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 import ncc
 from ncc.backends.cpu.backend import compile_segments
+from ncc.backends.cpu.storage.weights import WeightTable
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.weights import WeightTable
 from ncc.backends.tuning import Tuning
 from ncc.compiler import run_phases
 from ncc.frontends.onnx import import_onnx

@@ -7,24 +7,24 @@ from functools import partial
 
 from ncc.backends.artifact import Artifact, KernelReport, SegmentReport, YardstickReport
 from ncc.backends.cpu import driver
-from ncc.backends.cpu.attention import attends
-from ncc.backends.cpu.barriers import barriers_after
-from ncc.backends.cpu.batches import weights_hidden
-from ncc.backends.cpu.builder import Call, Pointer
 from ncc.backends.cpu.codegen import Executable, compile_kernels, link
 from ncc.backends.cpu.emit.yardstick import limit_of, yardsticks
+from ncc.backends.cpu.kernels.attention import attends
+from ncc.backends.cpu.kernels.builder import Call, Pointer
 from ncc.backends.cpu.legalize import legalize
-from ncc.backends.cpu.loops import Kernel
-from ncc.backends.cpu.looptext.printer import to_text
+from ncc.backends.cpu.loopir.loops import Kernel
+from ncc.backends.cpu.loopir.text.printer import to_text
 from ncc.backends.cpu.lower import lower
-from ncc.backends.cpu.memory import plan
 from ncc.backends.cpu.numbers import numbers_held
+from ncc.backends.cpu.plan.barriers import barriers_after
+from ncc.backends.cpu.plan.batches import weights_hidden
+from ncc.backends.cpu.plan.memory import plan
+from ncc.backends.cpu.plan.sharing import worthwhile_cores
 from ncc.backends.cpu.rules import classify
-from ncc.backends.cpu.sharing import worthwhile_cores
+from ncc.backends.cpu.storage.views import Space
+from ncc.backends.cpu.storage.weights import WeightTable
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tuning.decide import decide
-from ncc.backends.cpu.views import Space
-from ncc.backends.cpu.weights import WeightTable
 from ncc.backends.tuning import Tuning
 from ncc.ir.graph import Graph, Value
 from ncc.passes.align_attention import align_attention

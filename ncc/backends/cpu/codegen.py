@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 from ncc.backends.artifact import Listing
 from ncc.backends.cpu.driver import Call, emit_entries
-from ncc.backends.cpu.elf import Object, read_object
 from ncc.backends.cpu.emit.fingerprint import FINGERPRINT, fingerprint_module
 from ncc.backends.cpu.emit.kernel import emit_kernel
 from ncc.backends.cpu.emit.system import system_object
 from ncc.backends.cpu.emit.team import RUN, SERVE
 from ncc.backends.cpu.emit.yardstick import FUNCTION as YARDSTICK
 from ncc.backends.cpu.emit.yardstick import Yardstick
-from ncc.backends.cpu.image import Extent, place
-from ncc.backends.cpu.llvm import assembly, compile_calls, compile_text
-from ncc.backends.cpu.loop_verify import verify_kernel
-from ncc.backends.cpu.loops import Kernel
-from ncc.backends.cpu.looptext.parser import parse
-from ncc.backends.cpu.looptext.printer import to_text
+from ncc.backends.cpu.loopir.loops import Kernel
+from ncc.backends.cpu.loopir.text.parser import parse
+from ncc.backends.cpu.loopir.text.printer import to_text
+from ncc.backends.cpu.loopir.verify import verify_kernel
+from ncc.backends.cpu.objects.elf import Object, read_object
+from ncc.backends.cpu.objects.image import Extent, place
+from ncc.backends.cpu.objects.llvm import assembly, compile_calls, compile_text
+from ncc.backends.cpu.objects.workers import compile_texts
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.workers import compile_texts
 
 _FUNCTION = "kernel"
 """What the function of every object is called; its place in the image prefixes the name."""

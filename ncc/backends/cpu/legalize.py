@@ -18,7 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ncc.backends.cpu.depthwise import is_depthwise
+from ncc.backends.cpu.kernels.depthwise import is_depthwise
 from ncc.backends.cpu.partial import in_parts
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.arithmetic import Mul

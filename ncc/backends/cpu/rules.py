@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ncc.backends.cpu.depthwise import is_depthwise
+from ncc.backends.cpu.kernels.depthwise import is_depthwise
 from ncc.ir.graph import Node
 from ncc.ir.op import Elementwise, Op
 from ncc.ir.ops.average_pool import AveragePool

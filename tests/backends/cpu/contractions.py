@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ncc.backends.cpu.loops import (
+from ncc.backends.cpu.kernels.pack import PackPanels
+from ncc.backends.cpu.loopir.loops import (
     Buffer,
     Contract,
     Expr,
@@ -21,7 +22,6 @@ from ncc.backends.cpu.loops import (
     Store,
     Var,
 )
-from ncc.backends.cpu.pack import PackPanels
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import Tiling, choose
 from ncc.ir.op import Array

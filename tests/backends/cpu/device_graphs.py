@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ncc.backends.cpu.backend import kernels
-from ncc.backends.cpu.builder import Call
+from ncc.backends.cpu.kernels.builder import Call
 from ncc.backends.cpu.lower import lower
+from ncc.backends.cpu.storage.weights import WeightTable
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.weights import WeightTable
 from ncc.ir.graph import Graph
 from ncc.ir.interpret import interpret
 from ncc.ir.op import load_ops

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from ncc.backends.cpu.loops import (
+from ncc.backends.cpu.loopir.loops import (
     Assign,
     Buffer,
     Const,
@@ -29,7 +29,7 @@ from ncc.backends.cpu.loops import (
     apply,
     const,
 )
-from ncc.backends.cpu.uses import Reads, Sources
+from ncc.backends.cpu.loopir.uses import Reads, Sources
 from ncc.ir.types import DType
 
 Array = npt.NDArray[Any]

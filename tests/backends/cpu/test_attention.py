@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ncc.backends.cpu.loop_interpret import run_loops
-from ncc.backends.cpu.loop_verify import verify_kernel
-from ncc.backends.cpu.loops import Contract, Kernel, walk
-from ncc.backends.cpu.looptext.parser import parse as parse_kernel
-from ncc.backends.cpu.looptext.printer import to_text
-from ncc.backends.cpu.memory import plan
+from ncc.backends.cpu.loopir.interpret import run_loops
+from ncc.backends.cpu.loopir.loops import Contract, Kernel, walk
+from ncc.backends.cpu.loopir.text.parser import parse as parse_kernel
+from ncc.backends.cpu.loopir.text.printer import to_text
+from ncc.backends.cpu.loopir.verify import verify_kernel
+from ncc.backends.cpu.plan.memory import plan
 from ncc.backends.cpu.target import TARGETS, Target
 from ncc.ir.op import Array
 from tests.backends.cpu.device_graphs import assert_runs, calls_of

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ncc.backends.cpu.barriers import MAX_PENDING, barriers_after
-from ncc.backends.cpu.builder import Call, Pointer
-from ncc.backends.cpu.loops import Kernel
-from ncc.backends.cpu.views import Memory, Space
+from ncc.backends.cpu.kernels.builder import Call, Pointer
+from ncc.backends.cpu.loopir.loops import Kernel
+from ncc.backends.cpu.plan.barriers import MAX_PENDING, barriers_after
+from ncc.backends.cpu.storage.views import Memory, Space
 
 KERNEL = Kernel("k", (), (), ())
 

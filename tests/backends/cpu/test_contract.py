@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from ncc.backends.cpu.loop_interpret import run_loops
-from ncc.backends.cpu.loops import Buffer, Load, Stmt, Store
+from ncc.backends.cpu.loopir.interpret import run_loops
+from ncc.backends.cpu.loopir.loops import Buffer, Load, Stmt, Store
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import Tiling
 from ncc.ir.op import Array

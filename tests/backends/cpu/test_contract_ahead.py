@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from ncc.backends.cpu.emit.contract_ahead import (
+from ncc.backends.cpu.emit.contraction.ahead import (
     SOON,
     Ahead,
     Panels,
@@ -15,7 +15,7 @@ from ncc.backends.cpu.emit.contract_ahead import (
     panels_in_order,
     rows_ahead,
 )
-from ncc.backends.cpu.emit.contract_walk import Stream, Walk
+from ncc.backends.cpu.emit.contraction.walk import Stream, Walk
 from ncc.backends.cpu.tiles import L2_BYTES, LINE
 
 

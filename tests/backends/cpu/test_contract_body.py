@@ -11,7 +11,7 @@ import pytest
 
 from ncc.backends.cpu.codegen import listing
 from ncc.backends.cpu.emit.kernel import emit_kernel
-from ncc.backends.cpu.loops import (
+from ncc.backends.cpu.loopir.loops import (
     Assign,
     Buffer,
     Const,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ncc.backends.cpu.emit.contract_grid import Grid
-from ncc.backends.cpu.emit.contract_halves import halves_pay
+from ncc.backends.cpu.emit.contraction.grid import Grid
+from ncc.backends.cpu.emit.contraction.halves import halves_pay
 from ncc.backends.cpu.emit.kernel import emit_kernel
-from ncc.backends.cpu.loops import TileOrder
+from ncc.backends.cpu.loopir.loops import TileOrder
 from ncc.backends.cpu.target import TARGETS
 from ncc.backends.cpu.tiles import Pieces
 from ncc.ir.types import DType

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ncc.backends.cpu.emit.contract import tiles_of
+from ncc.backends.cpu.emit.contraction.contract import tiles_of
 from ncc.backends.cpu.emit.function import FunctionEmitter
 from ncc.backends.cpu.emit.kernel import emit_kernel
-from ncc.backends.cpu.loops import Contract, For, TileOrder, walk
+from ncc.backends.cpu.loopir.loops import Contract, For, TileOrder, walk
 from ncc.backends.cpu.target import TARGETS, Target
 from ncc.ir.types import DType
 from tests.backends.cpu.contractions import Conv, Problem, conv, matmul

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncc.backends.cpu.aliasing import shareable
 from ncc.backends.cpu.codegen import listing
-from ncc.backends.cpu.loop_interpret import run_loops
-from ncc.backends.cpu.loop_verify import verify_kernel
-from ncc.backends.cpu.loops import MAX_SCRATCH, Kernel, Role
-from ncc.backends.cpu.looptext.parser import parse
-from ncc.backends.cpu.looptext.printer import to_text
+from ncc.backends.cpu.loopir.aliasing import shareable
+from ncc.backends.cpu.loopir.interpret import run_loops
+from ncc.backends.cpu.loopir.loops import MAX_SCRATCH, Kernel, Role
+from ncc.backends.cpu.loopir.text.parser import parse
+from ncc.backends.cpu.loopir.text.printer import to_text
+from ncc.backends.cpu.loopir.verify import verify_kernel
 from ncc.backends.cpu.target import TARGETS, Target
 from tests.backends.cpu.random_kernels import Array, Sample, samples
 from tests.guarded import Edge, guarded, survives

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from ncc.backends.cpu import vecmath
-from ncc.backends.cpu.loops import (
+from ncc.backends.cpu.loopir.loops import (
     Apply,
     Buffer,
     Convert,

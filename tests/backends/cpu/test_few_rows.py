@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ncc.backends.cpu.loops import Contract, walk
+from ncc.backends.cpu.loopir.loops import Contract, walk
 from ncc.backends.cpu.target import TARGETS, Target
 from ncc.passes.few_rows import FEW
 from tests.backends.cpu.device_graphs import assert_runs, calls_of

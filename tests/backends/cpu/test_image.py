@@ -10,15 +10,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ncc.backends.cpu import driver, workers
+from ncc.backends.cpu import driver
 from ncc.backends.cpu.codegen import Executable, compile_kernels, link
 from ncc.backends.cpu.driver import Arg, Call, Space, marks
-from ncc.backends.cpu.elf import Object, Relocation, Section, Symbol, read_object
 from ncc.backends.cpu.emit.yardstick import yardsticks
-from ncc.backends.cpu.image import Extent, place
-from ncc.backends.cpu.llvm import assembly, compile_text
-from ncc.backends.cpu.loops import Kernel
-from ncc.backends.cpu.looptext.parser import parse
+from ncc.backends.cpu.loopir.loops import Kernel
+from ncc.backends.cpu.loopir.text.parser import parse
+from ncc.backends.cpu.objects import workers
+from ncc.backends.cpu.objects.elf import Object, Relocation, Section, Symbol, read_object
+from ncc.backends.cpu.objects.image import Extent, place
+from ncc.backends.cpu.objects.llvm import assembly, compile_text
 from ncc.backends.cpu.target import TARGETS, Target
 from tests.backends.cpu.random_kernels import Array
 from tests.machine_code import each_width, map_code

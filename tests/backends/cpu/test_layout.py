@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ncc.backends.cpu.builder import Call
-from ncc.backends.cpu.layout import Layout
-from ncc.backends.cpu.orders import channels_last, order_of, order_to_reshape
-from ncc.backends.cpu.placing import assign
-from ncc.backends.cpu.views import Memory, Space, View, dense_strides
+from ncc.backends.cpu.kernels.builder import Call
+from ncc.backends.cpu.plan.layout import Layout
+from ncc.backends.cpu.plan.placing import assign
+from ncc.backends.cpu.storage.orders import channels_last, order_of, order_to_reshape
+from ncc.backends.cpu.storage.views import Memory, Space, View, dense_strides
 from ncc.ir.graph import Graph, Value
 from ncc.ir.types import DType
 from ncc.passes.fuse import constant_values

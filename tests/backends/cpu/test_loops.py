@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from ncc.backends.cpu.aliasing import shareable
-from ncc.backends.cpu.loop_interpret import run_loops
-from ncc.backends.cpu.loop_verify import verify_kernel
-from ncc.backends.cpu.loops import Apply, Buffer, For, Kernel, Load, Role, Store, Var
-from ncc.backends.cpu.looptext.parser import parse
-from ncc.backends.cpu.looptext.printer import to_text
+from ncc.backends.cpu.loopir.aliasing import shareable
+from ncc.backends.cpu.loopir.interpret import run_loops
+from ncc.backends.cpu.loopir.loops import Apply, Buffer, For, Kernel, Load, Role, Store, Var
+from ncc.backends.cpu.loopir.text.parser import parse
+from ncc.backends.cpu.loopir.text.printer import to_text
+from ncc.backends.cpu.loopir.verify import verify_kernel
 from ncc.diagnostics import NccError
 from ncc.ir.types import DType
 from tests.backends.cpu.random_kernels import Sample, samples

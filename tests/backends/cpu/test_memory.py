@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncc.backends.cpu.builder import Call, Pointer
-from ncc.backends.cpu.loops import Kernel
-from ncc.backends.cpu.looptext.parser import parse
-from ncc.backends.cpu.memory import ALIGNMENT, plan
-from ncc.backends.cpu.views import Memory, Space
+from ncc.backends.cpu.kernels.builder import Call, Pointer
+from ncc.backends.cpu.loopir.loops import Kernel
+from ncc.backends.cpu.loopir.text.parser import parse
+from ncc.backends.cpu.plan.memory import ALIGNMENT, plan
+from ncc.backends.cpu.storage.views import Memory, Space
 
 KERNEL = Kernel("k", (), (), ())
 Life = tuple[int, int, int]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ncc.backends.cpu.aliasing import shareable
-from ncc.backends.cpu.loops import For, Kind, walk
+from ncc.backends.cpu.loopir.aliasing import shareable
+from ncc.backends.cpu.loopir.loops import For, Kind, walk
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import L2_BYTES
 from tests.backends.cpu.device_graphs import assert_runs, calls_of

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from ncc.backends.cpu.pack import PackPanels
+from ncc.backends.cpu.kernels.pack import PackPanels
 from ncc.diagnostics import NccError
 from ncc.ir.op import Array
 from ncc.ir.types import DType, TensorType

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ncc.backends.cpu.loop_interpret import run_loops
-from ncc.backends.cpu.loops import Buffer, For, Kernel, Load, Role, Store, Var
-from ncc.backends.cpu.pooling import from_order, ordered
+from ncc.backends.cpu.kernels.pooling import from_order, ordered
+from ncc.backends.cpu.loopir.interpret import run_loops
+from ncc.backends.cpu.loopir.loops import Buffer, For, Kernel, Load, Role, Store, Var
 from ncc.ir.types import DType
 
 COUNT = 1 << 16

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ncc.backends.cpu.builder import Call
-from ncc.backends.cpu.loops import Kernel
-from ncc.backends.cpu.sharing import MAX_CORES, worthwhile_cores
+from ncc.backends.cpu.kernels.builder import Call
+from ncc.backends.cpu.loopir.loops import Kernel
+from ncc.backends.cpu.plan.sharing import MAX_CORES, worthwhile_cores
 from ncc.backends.cpu.target import TARGETS
 
 V3 = TARGETS["x86-64-v3"]

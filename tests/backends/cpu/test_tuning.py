@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from ncc.backends.cpu.loops import TileOrder
-from ncc.backends.cpu.packing import by_cost
+from ncc.backends.cpu.kernels.packing import by_cost
+from ncc.backends.cpu.loopir.loops import TileOrder
 from ncc.backends.cpu.target import TARGETS, Target
 from ncc.backends.cpu.tuning.candidates import STAGES
 from ncc.backends.cpu.tuning.decide import decide

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ncc.backends.cpu.loops import (
+from ncc.backends.cpu.loopir.loops import (
     Apply,
     Buffer,
     Convert,
@@ -29,7 +29,7 @@ from ncc.backends.cpu.loops import (
     Store,
     Var,
 )
-from ncc.backends.cpu.loops import apply as apply_expr
+from ncc.backends.cpu.loopir.loops import apply as apply_expr
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.vecmath import FORMULAS, expand, formula
 from ncc.ir.ops.exponential_units import Softplus

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ncc.backends.cpu.affine import Window
 from ncc.backends.cpu.emit.code import Value
-from ncc.backends.cpu.loops import Buffer, Expr, Local, Var
-from ncc.backends.cpu.uses import Reads, Source
+from ncc.backends.cpu.loopir.affine import Window
+from ncc.backends.cpu.loopir.loops import Buffer, Expr, Local, Var
+from ncc.backends.cpu.loopir.uses import Reads, Source
 
 
 @dataclass(frozen=True, slots=True)

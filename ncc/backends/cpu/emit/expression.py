@@ -15,7 +15,7 @@ from ncc.backends.cpu.emit.convert import bitcast, convert
 from ncc.backends.cpu.emit.environment import Environment, Lanes
 from ncc.backends.cpu.emit.index import IndexEmitter
 from ncc.backends.cpu.emit.types import constant
-from ncc.backends.cpu.loops import Apply, Const, Convert, Expr, Load, Local, Var
+from ncc.backends.cpu.loopir.loops import Apply, Const, Convert, Expr, Load, Local, Var
 from ncc.backends.cpu.target import Target
 from ncc.ir.types import DType
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ncc.backends.cpu.affine import Indices
-from ncc.backends.cpu.emit import contract, vector
+from ncc.backends.cpu.emit import vector
 from ncc.backends.cpu.emit.code import Code, Value, integer
+from ncc.backends.cpu.emit.contraction.contract import emit_contract
 from ncc.backends.cpu.emit.environment import Environment, Slot
 from ncc.backends.cpu.emit.expression import Expressions
 from ncc.backends.cpu.emit.index import IndexEmitter
@@ -15,7 +15,8 @@ from ncc.backends.cpu.emit.interleave import Interleaving, Run
 from ncc.backends.cpu.emit.memory import Memory
 from ncc.backends.cpu.emit.scan import Scan
 from ncc.backends.cpu.emit.types import stored
-from ncc.backends.cpu.loops import (
+from ncc.backends.cpu.loopir.affine import Indices
+from ncc.backends.cpu.loopir.loops import (
     Assign,
     Contract,
     For,
@@ -29,8 +30,8 @@ from ncc.backends.cpu.loops import (
     Var,
     walk,
 )
+from ncc.backends.cpu.loopir.uses import changes
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.uses import changes
 
 
 class FunctionEmitter:
@@ -90,7 +91,7 @@ class FunctionEmitter:
                 with self.code.when(condition), self.environment.scope():
                     self.statements(stmt.body)
             case Contract():
-                contract.emit_contract(self, stmt)
+                emit_contract(self, stmt)
 
     # Locals.
 

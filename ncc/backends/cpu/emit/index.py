@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ncc.backends.cpu.affine import Affine, Atom, Division, Indices, slope
 from ncc.backends.cpu.emit.arithmetic import primitive
 from ncc.backends.cpu.emit.code import Code, Value, integer, literal, vector_literal
 from ncc.backends.cpu.emit.environment import Environment
-from ncc.backends.cpu.loops import Apply, Expr, Var
+from ncc.backends.cpu.loopir.affine import Affine, Atom, Division, Indices, slope
+from ncc.backends.cpu.loopir.loops import Apply, Expr, Var
 from ncc.ir.types import DType
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ncc.backends.cpu.emit.code import Code, Value, integer
-from ncc.backends.cpu.emit.contract_registers import opaque
 from ncc.backends.cpu.emit.environment import Environment
 from ncc.backends.cpu.emit.index import IndexEmitter
 from ncc.backends.cpu.emit.memory import Memory
+from ncc.backends.cpu.emit.registers import opaque
 from ncc.backends.cpu.emit.shuffles import interleaved, picked
-from ncc.backends.cpu.loops import Role, Stmt, Store
+from ncc.backends.cpu.loopir.loops import Role, Stmt, Store
 from ncc.backends.cpu.target import Target
 from ncc.ir.types import DType
 

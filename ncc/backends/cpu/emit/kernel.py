@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ncc.backends.cpu.aliasing import shareable
 from ncc.backends.cpu.emit.code import integer
 from ncc.backends.cpu.emit.function import FunctionEmitter
-from ncc.backends.cpu.loops import Kernel, is_shared
+from ncc.backends.cpu.loopir.aliasing import shareable
+from ncc.backends.cpu.loopir.loops import Kernel, is_shared
 from ncc.backends.cpu.target import Target
 
 

@@ -6,14 +6,14 @@ false for all lanes reads a constant instead.
 
 from __future__ import annotations
 
-from ncc.backends.cpu.affine import Affine
 from ncc.backends.cpu.emit.code import Code, Value, integer, literal, overload, vector_literal
 from ncc.backends.cpu.emit.environment import Environment, Lanes
 from ncc.backends.cpu.emit.expression import Expressions
 from ncc.backends.cpu.emit.index import IndexEmitter
 from ncc.backends.cpu.emit.shuffles import picked
 from ncc.backends.cpu.emit.types import constant, stored
-from ncc.backends.cpu.loops import Apply, Buffer, Const, Expr, Load, Store
+from ncc.backends.cpu.loopir.affine import Affine
+from ncc.backends.cpu.loopir.loops import Apply, Buffer, Const, Expr, Load, Store
 from ncc.ir.types import DType
 
 NEAR = range(2, 5)

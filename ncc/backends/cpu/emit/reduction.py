@@ -10,7 +10,7 @@ from ncc.backends.cpu.emit.arithmetic import primitive
 from ncc.backends.cpu.emit.code import Value
 from ncc.backends.cpu.emit.environment import Slot
 from ncc.backends.cpu.emit.types import constant, element
-from ncc.backends.cpu.loops import Local
+from ncc.backends.cpu.loopir.loops import Local
 from ncc.ir.types import DType
 
 if TYPE_CHECKING:

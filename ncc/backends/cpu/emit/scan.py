@@ -14,7 +14,7 @@ from ncc.backends.cpu.emit.code import Value
 from ncc.backends.cpu.emit.environment import Slot
 from ncc.backends.cpu.emit.reduction import identity
 from ncc.backends.cpu.emit.types import constant, element
-from ncc.backends.cpu.loops import Local
+from ncc.backends.cpu.loopir.loops import Local
 
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter

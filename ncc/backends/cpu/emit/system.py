@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ncc.backends.cpu.elf import Object, Section, Symbol
+from ncc.backends.cpu.objects.elf import Object, Section, Symbol
 from ncc.backends.cpu.target import Target
 
 SYSTEM = "system"

@@ -15,7 +15,7 @@ from ncc.backends.cpu.emit.code import Value, integer, vector_literal
 from ncc.backends.cpu.emit.environment import Lanes
 from ncc.backends.cpu.emit.reduction import Reduction
 from ncc.backends.cpu.emit.scan import Scan
-from ncc.backends.cpu.loops import Assign, For, Var
+from ncc.backends.cpu.loopir.loops import Assign, For, Var
 
 if TYPE_CHECKING:
     from ncc.backends.cpu.emit.function import FunctionEmitter

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ncc.backends.cpu.emit.code import Code, Value, integer, literal
-from ncc.backends.cpu.emit.contract_matrix import configuration, fits_matrix
-from ncc.backends.cpu.emit.contract_unit import IntegerUnit, Unit, unit_for, unit_of
-from ncc.backends.cpu.emit.contract_walk import repeat
+from ncc.backends.cpu.emit.contraction.matrix import configuration, fits_matrix
+from ncc.backends.cpu.emit.contraction.unit import IntegerUnit, Unit, unit_for, unit_of
+from ncc.backends.cpu.emit.contraction.walk import repeat
 from ncc.backends.cpu.emit.kernel import attributes
-from ncc.backends.cpu.loops import Contract, Kernel, walk
+from ncc.backends.cpu.loopir.loops import Contract, Kernel, walk
 from ncc.backends.cpu.target import Target
 from ncc.ir.types import DType
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from ncc.backends.cpu.emit.contract_matrix import fits_matrix
-from ncc.backends.cpu.emit.contract_tile import row_extents
-from ncc.backends.cpu.loops import TileOrder
+from ncc.backends.cpu.emit.contraction.matrix import fits_matrix
+from ncc.backends.cpu.emit.contraction.tile import row_extents
+from ncc.backends.cpu.loopir.loops import TileOrder
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import cut_rows
 from ncc.backends.cpu.tuning.schedule import Schedule, heights, present, tiles

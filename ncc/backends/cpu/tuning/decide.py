@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ncc.backends.cpu.builder import Call
-from ncc.backends.cpu.packing import Widths, by_cost
+from ncc.backends.cpu.kernels.builder import Call
+from ncc.backends.cpu.kernels.packing import Widths, by_cost
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tuning.fixed import fixed_schedule, fixed_width
 from ncc.backends.cpu.tuning.schedule import Schedule, read_schedule, scheduled

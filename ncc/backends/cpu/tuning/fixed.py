@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ncc.backends.cpu.loops import TileOrder
+from ncc.backends.cpu.loopir.loops import TileOrder
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import accumulator_lanes
 from ncc.backends.cpu.tuning.schedule import Schedule, heights

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ncc.backends.cpu.emit.contract import tiles_of
-from ncc.backends.cpu.emit.contract_tile import TileEmitter, row_extents
+from ncc.backends.cpu.emit.contraction.contract import tiles_of
+from ncc.backends.cpu.emit.contraction.tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.function import FunctionEmitter
-from ncc.backends.cpu.loops import Contract, Kernel, TileOrder
+from ncc.backends.cpu.loopir.loops import Contract, Kernel, TileOrder
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import tilings
 from ncc.backends.cpu.tuning.subject import Subject

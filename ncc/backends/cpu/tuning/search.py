@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ncc.backends.cpu.builder import Call
+from ncc.backends.cpu.kernels.builder import Call
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tuning.candidates import STAGES, Variants
 from ncc.backends.cpu.tuning.schedule import Schedule, present, scheduled

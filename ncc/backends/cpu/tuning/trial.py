@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ncc.backends.cpu import driver
-from ncc.backends.cpu.builder import Call
 from ncc.backends.cpu.codegen import compile_kernels, link
-from ncc.backends.cpu.loops import Kernel
+from ncc.backends.cpu.kernels.builder import Call
+from ncc.backends.cpu.loopir.loops import Kernel
+from ncc.backends.cpu.storage.views import Space
 from ncc.backends.cpu.target import Target
-from ncc.backends.cpu.views import Space
 from ncc.backends.tuning import Region, Timer, Trial
 
 ALIGNMENT = 64

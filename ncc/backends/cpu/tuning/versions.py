@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ncc.backends.cpu.builder import Call
+from ncc.backends.cpu.kernels.builder import Call
+from ncc.backends.cpu.kernels.packing import Widths
 from ncc.backends.cpu.lower import lower
-from ncc.backends.cpu.packing import Widths
+from ncc.backends.cpu.storage.views import Space
+from ncc.backends.cpu.storage.weights import WeightTable
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import accumulator_lanes, tilings
 from ncc.backends.cpu.tuning.candidates import Variants
 from ncc.backends.cpu.tuning.schedule import Schedule, scheduled
 from ncc.backends.cpu.tuning.subject import Subject, subject
-from ncc.backends.cpu.views import Space
-from ncc.backends.cpu.weights import WeightTable
 from ncc.ir.graph import Graph, Node
 from ncc.ir.types import DType
 

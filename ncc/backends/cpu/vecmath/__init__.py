@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ncc.backends.cpu.loops import Expr, LoopMath
+from ncc.backends.cpu.loopir.loops import Expr, LoopMath
 from ncc.backends.cpu.vecmath import (
     circular,
     decay,

@@ -1,0 +1,1 @@
+"""Nodes as kernels: each module writes one kind of computation in loop IR."""

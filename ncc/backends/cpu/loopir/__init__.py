@@ -1,0 +1,1 @@
+"""Kernels as loops over flat buffers: the IR, its meaning, its text, and what can be proven of it."""

@@ -1,0 +1,1 @@
+"""Object code: LLVM text compiled, ELF read, and images put together. Knows nothing of kernels."""

@@ -1,0 +1,1 @@
+"""Decisions over a whole device segment: layout, memory, barriers, cores."""
