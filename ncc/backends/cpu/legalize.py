@@ -72,8 +72,7 @@ def _summed_rows(build: Builder, node: Node) -> Value:
     numbers = build(Reshape((*left.tensor.dims, 1)), left)
     matrix = build(Reshape((*batch, 1, depth, columns)), right)
     terms = build(Mul(), numbers, matrix)
-    adds = ReduceSum((terms.tensor.rank - 2,), keepdims=True)
-    total = in_parts(build, adds, terms) or build(adds, terms)
+    total = _total(build, terms, terms.tensor.rank - 2)
     return _as(build, build(Reshape(node.result.tensor.dims), total), node.result.tensor.dtype)
 
 
@@ -82,9 +81,13 @@ def _summed_column(build: Builder, node: Node) -> Value:
     left, right = _wide(build, node)
     *batch, depth, _ = right.tensor.dims
     terms = build(Mul(), left, build(Reshape((*batch, 1, depth)), right))
-    adds = ReduceSum((terms.tensor.rank - 1,), keepdims=True)
-    total = in_parts(build, adds, terms) or build(adds, terms)
+    total = _total(build, terms, terms.tensor.rank - 1)
     return _as(build, total, node.result.tensor.dtype)
+
+
+def _total(build: Builder, terms: Value, axis: int) -> Value:
+    adds = ReduceSum((axis,), keepdims=True)
+    return in_parts(build, adds, terms) or build(adds, terms)
 
 
 def _is_of_wider(node: Node) -> bool:

@@ -15,10 +15,9 @@ from ncc.backends.cpu.plan.placing import assign
 from ncc.backends.cpu.plan.repeats import Repeats
 from ncc.backends.cpu.storage.orders import channels_last, order_to_reshape, taps_first
 from ncc.backends.cpu.storage.views import (
-    Memory,
-    Space,
     View,
     dense_strides,
+    dense_view,
     io_view,
     same_elements,
 )
@@ -101,8 +100,7 @@ class Values:
         """A new memory for `value` with room around it: the view of the value, and of all."""
         type = value.tensor
         shape = tuple(map(sum, zip(type.dims, low, high, strict=True)))
-        memory = Memory(Space.arena, math.prod(shape) * type.dtype.itemsize)
-        whole = View(memory, type.dtype, shape, dense_strides(shape, order))
+        whole = dense_view(type.dtype, shape, order)
         return whole.sliced(low, type.dims, [1] * type.rank), whole
 
     def copy(self, source: View, into: View, locs: Locs, zeros: int = 0) -> None:

@@ -49,7 +49,7 @@ def part_of(value: Value) -> Part | None:
     if node is None or not isinstance(node.op, DynamicSlice) or len(node.op.axes or ()) != 1:
         return None
     whole, start, end, step = node.operands
-    if not whole.tensor.is_static or not _is_one(step):
+    if not whole.tensor.is_static or number(step) != 1:
         return None
     assert node.op.axes is not None
     return Part(whole, node.op.axes[0] % whole.tensor.rank, start, end)
@@ -89,7 +89,3 @@ def _from_0(ctx: Context, bound: Value, size: int) -> Value:
     dtype = bound.tensor.dtype
     back = ctx.build(Add(), bound, ctx.const(size, dtype))
     return ctx.build(Where(), ctx.build(Less(), bound, ctx.const(0, dtype)), back, bound)
-
-
-def _is_one(steps: Value) -> bool:
-    return number(steps) == 1

@@ -228,10 +228,6 @@ class Code:
     def extract(self, x: Value, lane: int) -> Value:
         return self.value(f"extractelement {x}, i32 {lane}", x.element)
 
-    def hidden(self, x: Value) -> Value:
-        """A scalar integer of which LLVM knows nothing."""
-        return self.like(x, f'call {x.type} asm "", "=r,0"({x})')
-
     # Memory.
 
     def allocate(self, element: str, lanes: int = 0, count: int = 1) -> Value:

@@ -41,11 +41,13 @@ def settled(code: Code, sums: list[Value], target: Target) -> list[Value]:
 
 
 def opaque(code: Code, x: Value, target: Target) -> Value:
-    """`x`, of which LLVM knows nothing but its type.
+    """`x`, a vector or a scalar integer, of which LLVM knows nothing but its type.
 
     Of integers that it knows for bits of bf16 LLVM 22 makes shuffles of bf16, and has no
     instructions for some: that ends the process.
     """
+    if not x.lanes:
+        return code.like(x, f'call {x.type} asm "", "=r,0"({x})')
     bits = x.bits * x.lanes
     if bits > target.vector_bits:
         half = x.lanes // 2

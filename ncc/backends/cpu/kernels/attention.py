@@ -34,7 +34,7 @@ from ncc.backends.cpu.loopir.loops import (
     const,
 )
 from ncc.backends.cpu.matrix import DEPTH, LEAST_ROWS, ROWS
-from ncc.backends.cpu.storage.views import Memory, Space, View, dense_strides
+from ncc.backends.cpu.storage.views import View, dense_view
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import choose, product_width
 from ncc.ir.graph import Graph, Node, Value
@@ -101,9 +101,7 @@ class Shapes:
         weights = attention.weights.tensor
         self.run = self._run(weights.dtype, target)
         shape = (*self.batch, self.rows, self.run)
-        memory = Memory(Space.arena, 0)
-        view = View(memory, weights.dtype, shape, dense_strides(shape))
-        self.context = self._product(attention.context, view)
+        self.context = self._product(attention.context, dense_view(weights.dtype, shape))
 
     @property
     def blocks(self) -> int:

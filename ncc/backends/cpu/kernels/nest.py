@@ -27,7 +27,7 @@ from ncc.backends.cpu.kernels.schedule import (
     take_shared,
     vector_loop,
 )
-from ncc.backends.cpu.kernels.space import Loop, Operand, aligned_strides, flat_positions
+from ncc.backends.cpu.kernels.space import Loop, Operand, aligned_strides, flat_positions, shared
 from ncc.backends.cpu.kernels.sweep import reduction, sweep
 from ncc.backends.cpu.kernels.window_nest import window_nest, window_of
 from ncc.backends.cpu.loopir.loops import (
@@ -220,16 +220,15 @@ class _Nest:
 
     def _shared(self, outer: list[Loop], rows: list[Loop], vector: Loop | None) -> tuple[Stmt, ...]:
         """The first outer loops, and parts of an outer vector loop, shared among the cores."""
-        shared = take_shared(outer)
-        count = math.prod(loop.extent for loop in shared)
+        taken = take_shared(outer)
+        count = math.prod(loop.extent for loop in taken)
         parts = 1
         if vector is not None and vector not in rows and count < PARALLEL:
             parts = equal_parts(vector.extent, self.lanes, PARALLEL, CHUNK)
         position = self.names.var()
-        scope = Scope(self._entered(flat_positions(shared, position // parts)))
+        scope = Scope(self._entered(flat_positions(taken, position // parts)))
         body = self._nested(scope, outer, rows, vector, (position % parts, parts))
-        kind = Kind.parallel if count * parts > 1 else Kind.serial
-        return (For(position, count * parts, body, kind),)
+        return (shared(position, count * parts, body),)
 
     def _nested(
         self,

@@ -11,7 +11,7 @@ from ncc.backends.cpu.kernels.filling import Filling
 from ncc.backends.cpu.kernels.pack import PackPanels
 from ncc.backends.cpu.kernels.products import Packed, Product, factors_of
 from ncc.backends.cpu.loopir.loops import Expr, For, Kind, Role, const
-from ncc.backends.cpu.storage.views import Memory, Space, View, dense_strides, runs
+from ncc.backends.cpu.storage.views import View, dense_strides, dense_view, runs
 from ncc.backends.cpu.storage.weights import WeightTable
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import choose
@@ -123,9 +123,7 @@ def packed_at_run_time(
     *batch, _, columns = right.shape
     op = panels_op(product, right.dtype, target, nr)
     arranged = TensorType(right.dtype, (math.prod(batch), columns, product.outer, product.run))
-    size = op.infer(arranged).size
-    memory = Memory(Space.arena, size * right.dtype.itemsize)
-    flat = View(memory, right.dtype, (size,), (1,))
+    flat = dense_view(right.dtype, (op.infer(arranged).size,))
     packed = _packed(flat, op, arranged, product, tuple(batch) if root is None else None)
     held = right.shape[-2] // product.outer
     filling = Filling(right, product.outer, held, op, target.lanes, product.run)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ncc.backends.cpu.kernels.builder import Call, KernelBuilder
 from ncc.backends.cpu.kernels.evaluate import MATH, widen
-from ncc.backends.cpu.kernels.space import Loop, Operand, flat_positions, join_axes
+from ncc.backends.cpu.kernels.space import Loop, Operand, flat_positions, join_axes, shared
 from ncc.backends.cpu.loopir.loops import (
     Assign,
     Const,
@@ -25,7 +25,6 @@ from ncc.backends.cpu.loopir.loops import (
     Role,
     Stmt,
     Store,
-    Var,
     apply,
     const,
 )
@@ -98,7 +97,7 @@ class _Writer:
         position = self.names.var()
         at = flat_positions([*outer, pieces], position)
         piece = _Piece(inner, width, at.pop(pieces) * width, at)
-        return _shared(position, count * pieces.extent, self._piece(piece))
+        return shared(position, count * pieces.extent, self._piece(piece))
 
     def _piece(self, piece: _Piece) -> tuple[Stmt, ...]:
         """All turns of a piece, one after the other."""
@@ -124,7 +123,7 @@ class _Writer:
         position = self.names.var()
         at = flat_positions(self.lanes, position)
         count = math.prod(loop.extent for loop in self.lanes)
-        return _shared(position, count, self._row(at))
+        return shared(position, count, self._row(at))
 
     def _row(self, at: dict[Loop, Expr]) -> tuple[Stmt, ...]:
         total, turn = Local(self.names("t"), self.start.dtype), self.names.var()
@@ -152,8 +151,3 @@ def _width(extent: int, others: int) -> int:
     """Lanes of a piece, where there are so many of `others` times."""
     wanted = extent * others // PIECES // LEAST_PIECE * LEAST_PIECE
     return min(extent, max(LEAST_PIECE, min(wanted, MOST_PIECE)))
-
-
-def _shared(position: Var, count: int, body: tuple[Stmt, ...]) -> Stmt:
-    """`body` for each position, shared by the cores."""
-    return For(position, count, body, Kind.parallel if count > 1 else Kind.serial)

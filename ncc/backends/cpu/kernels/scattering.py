@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from ncc.backends.cpu.kernels.builder import Call, KernelBuilder
 from ncc.backends.cpu.kernels.evaluate import MATH, widen
-from ncc.backends.cpu.kernels.space import Loop, Operand, flat_positions, join_axes
+from ncc.backends.cpu.kernels.space import Loop, Operand, flat_positions, join_axes, shared
 from ncc.backends.cpu.loopir.loops import (
     Expr,
     For,
@@ -149,8 +149,7 @@ class _Writer:
             return (*self._place(at), For(lane, piece, (self._update(here),), Kind.vector))
 
         count = math.prod(loop.extent for loop in outer) * pieces.extent
-        kind = Kind.parallel if count > 1 else Kind.serial
-        return For(position, count, (self._turns(start, piecewise),), kind)
+        return shared(position, count, (self._turns(start, piecewise),))
 
     def _turns(
         self, at: dict[Loop, Expr], body: Callable[[dict[Loop, Expr]], tuple[Stmt, ...]]

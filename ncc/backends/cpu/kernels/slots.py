@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from ncc.backends.cpu.kernels.builder import KernelBuilder
 from ncc.backends.cpu.kernels.sorting import Line
-from ncc.backends.cpu.loopir.loops import Buffer, Expr, For, Kind, Role, Stmt, apply, const
-from ncc.backends.cpu.storage.views import Memory, Space, View, dense_strides
+from ncc.backends.cpu.kernels.space import shared
+from ncc.backends.cpu.loopir.loops import Buffer, Expr, For, Role, Stmt, apply, const
+from ncc.backends.cpu.storage.views import dense_view
 from ncc.ir.types import DType
 
 MOST = 16
@@ -28,9 +29,7 @@ class Slots:
 
     def room(self, dtype: DType, size: int) -> tuple[Buffer, Expr]:
         """Memory for `size` elements in each slot, and where that of this one begins."""
-        shape = (self.extent, size)
-        memory = Memory(Space.arena, self.extent * size * dtype.itemsize)
-        view = View(memory, dtype, shape, dense_strides(shape))
+        view = dense_view(dtype, (self.extent, size))
         return self._build.bind(view, Role.output)[0], self.slot * size
 
     def line(self, keys: DType, size: int) -> Line:
@@ -44,5 +43,4 @@ class Slots:
         row: Expr = self.slot * self._turns + turn
         if self.extent * self._turns > self._count:
             row = apply("min", row, const(self._count - 1))
-        kind = Kind.parallel if self.extent > 1 else Kind.serial
-        return For(self.slot, self.extent, (For(turn, self._turns, body(row)),), kind)
+        return shared(self.slot, self.extent, (For(turn, self._turns, body(row)),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from ncc.backends.cpu.loopir.loops import Buffer, Expr, Load, Store, Var, const
+from ncc.backends.cpu.loopir.loops import Buffer, Expr, For, Kind, Load, Stmt, Store, Var, const
 from ncc.backends.cpu.storage.views import View
 
 
@@ -96,6 +96,11 @@ class Names:
     def var(self) -> Var:
         """A fresh loop variable."""
         return Var(self("i"))
+
+
+def shared(position: Var, count: int, body: tuple[Stmt, ...]) -> For:
+    """`body` for each position, shared by the cores if there are several."""
+    return For(position, count, body, Kind.parallel if count > 1 else Kind.serial)
 
 
 def flat_positions(loops: Sequence[Loop], position: Expr) -> dict[Loop, Expr]:

@@ -34,7 +34,7 @@ from ncc.backends.cpu.loopir.loops import (
     apply,
     const,
 )
-from ncc.backends.cpu.storage.views import Memory, Space, View, dense_strides
+from ncc.backends.cpu.storage.views import View, dense_view
 from ncc.diagnostics import Locs
 from ncc.ir.ops.non_max_suppression import KeptBoxes
 from ncc.ir.types import DType
@@ -54,8 +54,8 @@ def suppress(
 ) -> tuple[Call, Call]:
     """The calls that write the rows of the boxes kept, and how many they are."""
     batch, classes, _ = operands[1].shape
-    picked = _new(DType.i32, (batch * classes, op.most))
-    counts = _new(DType.i64, (batch * classes,))
+    picked = dense_view(DType.i32, (batch * classes, op.most))
+    counts = dense_view(DType.i64, (batch * classes,))
     first, second = KernelBuilder(), KernelBuilder()
     keeping = _Keeping(op, operands, (picked, counts), first).kernel()
     listing = _Listing(classes, (picked, counts), results, second).kernel()
@@ -65,11 +65,6 @@ def suppress(
 def _whole(size: int) -> int:
     """So many elements, in whole stretches."""
     return -(-size // (BLOCK * STRETCH)) * (BLOCK * STRETCH)
-
-
-def _new(dtype: DType, shape: tuple[int, ...]) -> View:
-    whole = View(Memory(Space.arena, 0), dtype, shape, dense_strides(shape))
-    return whole.anew()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from ncc.backends.cpu.kernels.schedule import (
     take_shared,
     vector_loop,
 )
-from ncc.backends.cpu.kernels.space import Loop, Operand, aligned_strides, flat_positions
+from ncc.backends.cpu.kernels.space import Loop, Operand, aligned_strides, flat_positions, shared
 from ncc.backends.cpu.kernels.windows import Window
 from ncc.backends.cpu.loopir.loops import Expr, For, Kind, Role, Stmt
 from ncc.backends.cpu.storage.views import View
@@ -107,14 +107,14 @@ class _WindowNest:
         along = {loop.axes[0] - 2: loop for loop in outer if loop.axes[0] in space}
         self.patch = best_patch(self.window, along, _most_results(self.target))
         outer = [self.patch.turns(loop) for loop in outer]
-        shared = take_shared(outer)
-        count = math.prod(loop.extent for loop in shared)
+        taken = take_shared(outer)
+        count = math.prod(loop.extent for loop in taken)
         lanes = self.target.lanes
         parts = 1
         if vector is not None:
             parts = equal_parts(vector.extent, lanes, -(-PARALLEL // count), SPLIT)
         position = self.build.names.var()
-        at = flat_positions(shared, position // (parts or 1))
+        at = flat_positions(taken, position // (parts or 1))
         body = self._nested(
             Scope(self.patch.entered(at)),
             outer,
@@ -122,7 +122,7 @@ class _WindowNest:
             (position % (parts or 1), parts or 1),
         )
         count *= parts or 1
-        return For(position, count, body, Kind.parallel if count > 1 else Kind.serial)
+        return shared(position, count, body)
 
     def _sees_many_frames(self) -> bool:
         """Whether a window reaches over more of a video than stays in the cache."""

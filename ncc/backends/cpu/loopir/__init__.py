@@ -1,1 +1,1 @@
-"""Kernels as loops over flat buffers: the IR, its meaning, its text, and what can be proven of it."""
+"""Kernels as loops over flat buffers: the IR, its meaning, its text, and what is proven of it."""

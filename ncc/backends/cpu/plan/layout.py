@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ncc.backends.cpu.rules import ALONE, PLACEMENTS
 from ncc.backends.cpu.storage.orders import Order, channels_last, order_of, order_to_reshape
-from ncc.backends.cpu.storage.views import Memory, Space, View, dense_strides
+from ncc.backends.cpu.storage.views import View, dense_view
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.conv import Conv
@@ -153,9 +153,7 @@ def _convolved(nodes: Sequence[Node]) -> set[Value]:
 
 def dense_model(value: Value, order: Order | None = None) -> View:
     """A dense view of `value` in no particular memory."""
-    type = value.tensor
-    memory = Memory(Space.arena, type.nbytes)
-    return View(memory, type.dtype, type.dims, dense_strides(type.dims, order))
+    return dense_view(value.tensor.dtype, value.tensor.dims, order)
 
 
 def _order(node: Node, value: Value, sources: Sequence[View], outputs: set[Value]) -> Order:

@@ -98,8 +98,7 @@ class View:
 
     def anew(self) -> View:
         """The same shape without gaps, in memory of its own."""
-        memory = Memory(Space.arena, self.size * self.dtype.itemsize)
-        return View(memory, self.dtype, self.shape, dense_strides(self.shape))
+        return dense_view(self.dtype, self.shape)
 
     def split(self, axis: int, sizes: tuple[int, int]) -> View:
         """Axis of size a*b as two axes (a, b); an axis of size 1 as (1, 1)."""
@@ -143,6 +142,12 @@ def dense_strides(shape: Sequence[int], order: Sequence[int] | None = None) -> t
         strides[axis] = step
         step *= shape[axis]
     return tuple(strides)
+
+
+def dense_view(dtype: DType, shape: Sequence[int], order: Sequence[int] | None = None) -> View:
+    """A new memory in the arena, without gaps, axes slowest first in `order`."""
+    memory = Memory(Space.arena, math.prod(shape) * dtype.itemsize)
+    return View(memory, dtype, tuple(shape), dense_strides(shape, order))
 
 
 def io_view(type: TensorType, index: int) -> View:

@@ -14,6 +14,7 @@ from ncc.backends.cpu.emit.code import Value, integer, vector_literal
 from ncc.backends.cpu.emit.contraction.body import Body, length
 from ncc.backends.cpu.emit.contraction.unit import Unit
 from ncc.backends.cpu.emit.environment import Lanes
+from ncc.backends.cpu.emit.registers import opaque
 from ncc.backends.cpu.emit.types import element
 from ncc.backends.cpu.loopir.loops import Contract
 from ncc.backends.cpu.tiles import Pieces, RowCut
@@ -183,11 +184,15 @@ class OnStack:
     def _mask(self, base: Value) -> Value | None:
         """The lanes from column `base` on that exist; None where all do.
 
-        How many is hidden from LLVM, see `Code.store_some`.
+        LLVM does not know how many, see `Code.store_some`.
         """
         code, lanes = self._fn.code, self._unit.lanes
         if self._stmt.columns % lanes == 0:
             return None
-        left = code.hidden(code.binary("sub nuw nsw", integer(self._stmt.columns), base))
+        left = opaque(
+            code,
+            code.binary("sub nuw nsw", integer(self._stmt.columns), base),
+            self._fn.target,
+        )
         every = vector_literal(range(lanes), "i32")
         return code.compare("icmp ult", every, code.splat(code.resize(left, "i32"), lanes))

@@ -69,7 +69,7 @@ class Unit:
 
     def add(self, code: Code, x: Value, y: Value) -> Value:
         """The sum of two partial sums."""
-        return code.binary("fadd", x, y)
+        return code.binary("fadd" if x.is_float else "add", x, y)
 
 
 class WideningUnit(Unit):
@@ -194,9 +194,6 @@ class IntegerUnit(Unit):
     def multiply_add(self, code: Code, total: Value, a: Value, b: Value) -> Value:
         return self.add(code, total, code.binary("mul", a, b))
 
-    def add(self, code: Code, x: Value, y: Value) -> Value:
-        return code.binary("add", x, y)
-
 
 class QuadUnit(GroupUnit):
     """The dot product of four u8 by four i8, added to i32 (AVX512-VNNI VPDPBUSD)."""
@@ -217,9 +214,6 @@ class QuadUnit(GroupUnit):
 
     def multiply_add(self, code: Code, total: Value, a: Value, b: Value) -> Value:
         return code.call(f"llvm.x86.avx512.vpdpbusd.{32 * self.lanes}", total, total, a, b)
-
-    def add(self, code: Code, x: Value, y: Value) -> Value:
-        return code.binary("add", x, y)
 
 
 class ArmQuadUnit(QuadUnit):
