@@ -2,6 +2,9 @@
 
 Imports are not made to be interrupted: modules in C answer with errors of all kinds. So the
 signals wait while modules are loaded, and arrive right after.
+
+Python prints an exception that leaves a finalizer or a callback of C, and goes on. A signal that
+was heard in one is remembered, and answered where the command next asks.
 """
 
 from __future__ import annotations
@@ -13,6 +16,9 @@ from types import FrameType
 from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_heard: list[int] = []
+"""The signals that nobody has answered yet."""
 
 
 def hold() -> None:
@@ -35,10 +41,20 @@ def held() -> Iterator[None]:
         listen()
 
 
-def treat_termination_as_interrupt() -> None:
+def install() -> None:
     """SIGTERM does what ctrl-C does: what is unfinished is cleaned up on the way out."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def answer() -> None:
+    """KeyboardInterrupt if a signal was heard since the last answer."""
+    if _heard:
+        _heard.clear()
+        raise KeyboardInterrupt
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    _heard.append(number)
     raise KeyboardInterrupt

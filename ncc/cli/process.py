@@ -12,13 +12,13 @@ import click
 
 from ncc.cli.failures import report
 from ncc.cli.group import group
-from ncc.cli.interrupts import listen, treat_termination_as_interrupt
+from ncc.cli.interrupts import answer, install, listen
 from ncc.diagnostics import ExitCode
 
 
 def main() -> NoReturn:
     """Run the command of this process and exit."""
-    treat_termination_as_interrupt()
+    install()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names may have what it cannot encode
     code = run(sys.argv[1:])
@@ -35,6 +35,7 @@ def run(arguments: Sequence[str]) -> int:
         listen()
         with group.make_context("ncc", list(arguments)) as context:
             group.invoke(context)
+        answer()
     except click.exceptions.Exit as done:
         return done.exit_code
     except BrokenPipeError:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from ncc.cli.interrupts import answer
 from ncc.cli.output import say
 
 Show = Callable[[str], None]
@@ -23,11 +24,21 @@ def phases(total: int) -> Iterator[Show]:
         columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.description}"))
         with Progress(*columns, _Seconds(), console=console) as display:
             spinner = _Spinner(display)
-            yield spinner.begin
+            yield _interruptible(spinner.begin)
             spinner.end()
     else:
         numbers = count(1)
-        yield lambda name: say(f"[{next(numbers)}/{total}] {name}")
+        yield _interruptible(lambda name: say(f"[{next(numbers)}/{total}] {name}"))
+
+
+def _interruptible(show: Show) -> Show:
+    """The same, and a place to stop at: `interrupts.answer`."""
+
+    def begin(name: str) -> None:
+        answer()
+        show(name)
+
+    return begin
 
 
 class _Seconds(ProgressColumn):

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ncc.cli.interrupts import SIGNALS, held, treat_termination_as_interrupt
+from ncc.cli.interrupts import SIGNALS, answer, held, install
 from ncc.neff.reader import open_bundle
 from tests.cli.command_line import (
     DIGITS,
@@ -118,10 +120,22 @@ def test_a_killed_compilation_leaves_no_partial_bundle(
     assert list(job.folder.iterdir()) == [job.bundle]
 
 
+@contextmanager
+def installed() -> Iterator[None]:
+    """Signals as a command hears them; before and after, as they were, and none heard."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    install()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        with suppress(KeyboardInterrupt):
+            answer()
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_an_interrupt_waits_for_imports_to_end(number: signal.Signals) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    treat_termination_as_interrupt()
     reached = []
 
     def import_slowly() -> None:
@@ -129,12 +143,27 @@ def test_an_interrupt_waits_for_imports_to_end(number: signal.Signals) -> None:
             signal.raise_signal(number)
             reached.append(number)
 
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            import_slowly()
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with installed(), pytest.raises(KeyboardInterrupt):
+        import_slowly()
     assert reached == [number]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_interrupt_that_a_finalizer_swallows_is_answered_later(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Final:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    swallowed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", swallowed.append)
+    with installed():
+        Final()
+        with pytest.raises(KeyboardInterrupt):
+            answer()
+        answer()
+    assert len(swallowed) == 1
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(model: Path, tmp_path: Path) -> None:
