@@ -15,7 +15,7 @@ from onnx import ModelProto
 from ncc.backends.interface import Backend, Refusal, Target
 from ncc.backends.registry import backend_of, resolve_all
 from ncc.bundle import Bundle, assemble
-from ncc.diagnostics import ExitCode, NccError, meant, merge_locs
+from ncc.diagnostics import ExitCode, NccError, file_name, meant, merge_locs
 from ncc.frontends.onnx import import_onnx
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.op import load_ops
@@ -145,6 +145,7 @@ def compile(
     `level` that of -O. Kernels that the file `tuning` lacks are warned of. NccError with the code
     and node of the problem.
     """
+    _require_text(target=target, keep_fp32=keep_fp32)
     options = Options(
         target=target,
         auto_cast=None if auto_cast is None else _auto_cast(auto_cast),
@@ -164,6 +165,14 @@ def compile(
     if tuning is not None and (missed := untuned(bundle.report)):
         warnings.warn(missed, stacklevel=2)
     return bundle
+
+
+def _require_text(**options: object) -> None:
+    """Refuse lists of targets, and patterns that are compiled already."""
+    for name, value in options.items():
+        if not isinstance(value, str):
+            message = f"{name} is a string, not {type(value).__name__}"
+            raise NccError("usage", message, exit=ExitCode.USAGE)
 
 
 def _sizes(dims: Mapping[str, int]) -> dict[str, int]:
@@ -312,7 +321,7 @@ def precision_mode(options: Options, target: Target) -> AutoCast:
 
 def source_name(model: Model) -> str:
     """The name by which the bundle and its errors call the model."""
-    return "model" if isinstance(model, ModelProto) else Path(model).name
+    return "model" if isinstance(model, ModelProto) else file_name(Path(model))
 
 
 def _check(graph: Graph, phase: str, backend: Backend) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from pathlib import PurePath
 
 
 class ExitCode(IntEnum):
@@ -39,6 +40,11 @@ class Loc:
 
 
 Locs = tuple[Loc, ...]
+
+
+def file_name(path: PurePath) -> str:
+    """The name of a file as locations and bundles have it: bytes that are not UTF-8 as escapes."""
+    return path.name.encode(errors="backslashreplace").decode()
 
 
 MAX_LOCS = 128
@@ -83,7 +89,7 @@ class NccError(Exception):
         during: str = "",
         hint: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(code, message)  # what pickle calls this with
         self.code = code
         self.message = message
         self.exit = exit

@@ -33,6 +33,8 @@ def test_a_model_is_compiled_saved_and_run(tmp_path: Path) -> None:
         ({"dims": {"batch": "2"}}, "a size is an integer"),
         ({"dims": {"batch": 2.0}}, "a size is an integer"),
         ({"shapes": {"image": 2}}, "a shape is a tuple of integers and names"),
+        ({"target": ["x86-64-v3", "x86-64-v4"]}, "target is a string, not list"),
+        ({"keep_fp32": None}, "keep_fp32 is a string, not NoneType"),
     ],
 )
 def test_wrong_options_are_errors_of_usage(options: dict[str, object], says: str) -> None:

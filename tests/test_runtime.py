@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import pickle
+import re
 import resource
 import threading
 from collections.abc import Callable, Iterator
@@ -128,6 +130,7 @@ WRONG: dict[str, tuple[Callable[[ncc.Model], object], str]] = {
     "size": (lambda m: m(X[1:]), "input 'x' has shape [999], needs [1000]"),
     "dtype": (lambda m: m(X.astype(np.float64)), "input 'x' is float64, needs f32 (float32)"),
     "objects": (lambda m: m(np.array([None] * SIZE)), "input 'x' is object, needs f32"),
+    "masked": (lambda m: m(np.ma.masked_greater(X, X[0])), "input 'x' has masked elements"),
     "rows of several lengths": (lambda m: m([[1.0], [2.0, 3.0]]), "input 'x' is no array: "),
     "name": (lambda m: m(z=X), "the model has no input 'z'"),
     "missing": (lambda m: m(), "no input 'x'"),
@@ -148,9 +151,9 @@ def test_a_wrong_input_shows_the_signature(
     assert error.value.exit is ExitCode.USAGE
 
 
-@pytest.mark.parametrize("cores", [0, -1, 100_000])
-def test_a_wrong_number_of_cores_is_refused(cores: int, model: ncc.Model) -> None:
-    with pytest.raises(ncc.NccError, match=f"cores is '{cores}', needs 1 to 1024"):
+@pytest.mark.parametrize("cores", [0, -1, 100_000, 1.5, math.inf, "two", []])
+def test_a_wrong_number_of_cores_is_refused(cores: Any, model: ncc.Model) -> None:
+    with pytest.raises(ncc.NccError, match=re.escape(f"cores is '{cores}', needs 1 to 1024")):
         model(X, cores=cores)
 
 

@@ -131,7 +131,7 @@ def test_what_was_chosen_is_recorded(tuned: Path) -> None:
         ({"strict": True}, "--strict needs a tuning file"),
         ({"tuning": "no/such/file.json"}, "no such file"),
         ({"tuning": "no/such/file.json", "level": 3}, "cannot write no/such/file.json"),
-        ({"tuning_budget": -1.0}, "the tuning budget is negative"),
+        ({"tuning_budget": -1.0}, "the tuning budget is -1.0 seconds"),
     ],
 )
 def test_wrong_options_are_errors_of_usage(options: dict[str, object], says: str) -> None:

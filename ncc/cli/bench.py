@@ -12,6 +12,7 @@ import numpy as np
 
 from ncc.cli.inputs import RANDOM, cores_option, input_option, read_inputs, seed_option
 from ncc.cli.output import Table, emit, format_option
+from ncc.cli.seconds import Seconds
 from ncc.neff.format import TensorSpec
 from ncc.runtime.session import Model, load
 from ncc.runtime.tensors import Array
@@ -26,7 +27,7 @@ PERCENTILES = (50, 90, 99)
 @click.option("--iterations", type=click.IntRange(min=1), metavar="N", help="Measure N runs.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     metavar="S",
     help="Measure for this long; default: 2.",
 )

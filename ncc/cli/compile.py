@@ -19,6 +19,7 @@ from ncc.cli.graph_text import write_text
 from ncc.cli.output import Table, emit, format_option, quantity, say, sheet
 from ncc.cli.progress import phases
 from ncc.cli.resume import read_after
+from ncc.cli.seconds import Seconds
 from ncc.cli.sizes import Shape
 from ncc.cli.sizes import dims as read_dims
 from ncc.cli.sizes import shapes as read_shapes
@@ -118,7 +119,7 @@ class Job:
 )
 @click.option(
     "--tuning-budget",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=TUNING_BUDGET,
     show_default=True,
     metavar="SECONDS",

@@ -11,6 +11,7 @@ import click
 
 from ncc.cli.inputs import RANDOM, cores_option, input_option, read_inputs, seed_option
 from ncc.cli.output import Table, emit, format_option, quantity, share, sheet
+from ncc.cli.seconds import Seconds
 from ncc.runtime.profile import COPY, KernelTime, Profile, profile
 from ncc.runtime.session import load
 
@@ -25,7 +26,7 @@ BUSY = 0.3
 @input_option
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     metavar="S",
     default=1.0,
     show_default=True,

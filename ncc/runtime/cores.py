@@ -8,6 +8,7 @@ contract.
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import threading
 
@@ -41,10 +42,10 @@ def default_cores() -> int:
 
 
 def core_count(cores: int | str, what: str) -> int:
-    """`cores` as a number; NccError (usage) unless it is in 1..MAX_CORES."""
+    """`cores`, an integer or text of one, as a number; NccError (usage) unless in 1..MAX_CORES."""
     try:
-        number = int(cores)
-    except ValueError:
+        number = int(cores) if isinstance(cores, str) else operator.index(cores)
+    except (TypeError, ValueError):
         number = 0
     if not 1 <= number <= MAX_CORES:
         raise NccError("cores", f"{what} is '{cores}', needs 1 to {MAX_CORES}", exit=ExitCode.USAGE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from ncc.diagnostics import ExitCode, NccError
 from ncc.neff.errors import reading
@@ -102,6 +102,9 @@ class Model:
     def close(self) -> None:
         """Release code, weights and arenas, once the calls that still run have ended."""
         self._executable = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a model cannot be copied or pickled: load its bundle where it is wanted")
 
     def __enter__(self) -> Model:
         return self

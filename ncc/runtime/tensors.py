@@ -115,6 +115,8 @@ class Signature:
         return dense(array)
 
     def _array(self, spec: TensorSpec, value: ArrayLike) -> Array:
+        if np.ma.is_masked(value):
+            raise self.wrong(f"input '{spec.name}' has masked elements: fill them first")
         try:
             return np.asarray(value)
         except (TypeError, ValueError, RuntimeError) as error:  # what other libraries raise, too

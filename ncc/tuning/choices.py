@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import TracebackType
 
@@ -21,8 +22,9 @@ def check_choices(options: Options) -> None:
     """
     if options.strict and not options.tuning:
         raise NccError("usage", "--strict needs a tuning file", exit=ExitCode.USAGE)
-    if options.tuning_budget < 0:
-        raise NccError("usage", "the tuning budget is negative", exit=ExitCode.USAGE)
+    if not 0 <= options.tuning_budget < math.inf:
+        message = f"the tuning budget is {options.tuning_budget} seconds"
+        raise NccError("usage", message, exit=ExitCode.USAGE)
     if options.tuning and options.level is Level.O3:
         check_target(Path(options.tuning))
     _book(options)

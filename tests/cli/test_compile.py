@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,12 @@ def test_a_bundle_is_written_and_summed_up(tmp_path: Path) -> None:
         *("bundle", "compiled", "peak memory"),
     ]
     assert "100.0 % on the device" in result.out
+
+
+def test_a_model_may_have_a_name_that_is_no_text(tmp_path: Path) -> None:
+    path = relu_model(tmp_path / os.fsdecode(b"m\xff.onnx"))
+    assert ncc("compile", path, "-o", tmp_path / "m.neff").code == 0
+    assert ncc("inspect", tmp_path / "m.neff", "--format", "json").json["source"] == r"m\udcff.onnx"
 
 
 def test_phases_are_lines_on_stderr_when_it_is_no_terminal(tmp_path: Path) -> None:

@@ -239,6 +239,12 @@ def test_bench_flags_are_checked(relu: Path, flags: tuple[object, ...]) -> None:
     ncc("bench", relu, *flags).fails(2, "usage")
 
 
+@pytest.mark.parametrize("command", ["bench", "profile"])
+@pytest.mark.parametrize("seconds", ["nan", "inf"])
+def test_a_measurement_has_an_end(relu: Path, command: str, seconds: str) -> None:
+    assert "is no number of seconds" in ncc(command, relu, "--seconds", seconds).fails(2, "usage")
+
+
 def test_statistics_are_those_of_the_times() -> None:
     found = statistics([0.001 * i for i in range(1, 102)], items=4)
     assert found["latency_seconds"] == pytest.approx(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from onnx import ModelProto
 
+from ncc.diagnostics import file_name
 from ncc.frontends.onnx.bind import Input, Shapes, bind, declared
 from ncc.frontends.onnx.functions import local_functions
 from ncc.frontends.onnx.listed import Listed
@@ -68,7 +69,7 @@ def read_onnx(source: Path | ModelProto, *, allow_nan: bool = False) -> OnnxMode
     NccError when it is not a model, or one of an opset that is not supported.
     """
     path = write_model(source) if isinstance(source, ModelProto) else source
-    name = "model" if isinstance(source, ModelProto) else source.name
+    name = "model" if isinstance(source, ModelProto) else file_name(source)
     return OnnxModel(read_model(path, name), name, Tensors(path, allow_nan))
 
 
