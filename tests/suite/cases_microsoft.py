@@ -106,6 +106,45 @@ QUANTIZED = [
     microsoft("DynamicQuantizeMatMul", X, Const(COLUMNS[:7]), PER_COLUMN, NO_POINTS, None),
 ]
 
+TOKENS, PROJECTIONS = bytes_of(2, 5, 12, seed=22), Const(bytes_of(12, 36, seed=23, signed=True))
+ADDED, EACH = Const(seeded(36, seed=24)), Const(np.abs(seeded(36, seed=25)) * np.float32(0.004))
+(SMALL, TWELVE), (TINY, THREE) = unit(0.02, 120), unit(0.003, 3, signed=True)
+SEEN = np.array([[1, 1, 1, 0, 0], [1] * 5], np.int32)
+NOTHING = np.zeros((1, 1), np.int32)
+OLD = seeded(2, 2, 3, 4, 4, seed=26)
+
+ATTENTION = [
+    microsoft("QAttention", TOKENS, PROJECTIONS, ADDED, SMALL, TINY, num_heads=3),
+    microsoft("QAttention", TOKENS, PROJECTIONS, ADDED, SMALL, TINY, NOTHING, num_heads=3),
+    microsoft(
+        "QAttention",
+        TOKENS,
+        PROJECTIONS,
+        ADDED,
+        SMALL,
+        EACH,
+        SEEN,
+        TWELVE,
+        Const(np.arange(-18, 18, dtype=np.int8)),
+        num_heads=3,
+    ),
+    microsoft(
+        "QAttention",
+        TOKENS,
+        PROJECTIONS,
+        ADDED,
+        SMALL,
+        TINY,
+        None,
+        TWELVE,
+        THREE,
+        OLD,
+        num_heads=3,
+        unidirectional=1,
+        outputs=2,
+    ),
+]
+
 LONG = seeded(3, 40, seed=13)
 
 
@@ -128,4 +167,4 @@ PACKED = [
     packed(4, Const(bytes_of(5 * 2, seed=21)), x=seeded(1, 48)),
 ]
 
-CASES: list[Case] = [*FUSED, *QUANTIZED, *PACKED]
+CASES: list[Case] = [*FUSED, *QUANTIZED, *ATTENTION, *PACKED]

@@ -40,18 +40,32 @@ PER_SEQUENCE = 3
 @importer("Attention", domain=MICROSOFT)
 def attention(ctx: Context) -> tuple[Value | None, ...]:
     """Operands x, weights of all projections, their bias, mask, past of keys and values, bias."""
+    projected = plus(ctx, matmul_of_any_rank(ctx, ctx[0], ctx[1]), ctx.operand(2))
+    return attend_to_itself(ctx, projected, ctx.operand(3), ctx.operand(4), ctx.operand(5))
+
+
+def attend_to_itself(
+    ctx: Context,
+    projected: Value,
+    mask: Value | None,
+    past: Value | None,
+    bias: Value | None = None,
+) -> tuple[Value | None, ...]:
+    """The attention of a sequence to itself, and keys with values if the node names them.
+
+    `projected` is [batch, tokens, queries and keys and values], `past` [2, batch, heads, tokens,
+    size], `bias` what is added to scores; for masks see `_padding`.
+    """
     refuse(ctx, "do_rotary", "past_present_share_buffer")
     count = ctx.need_attr("num_heads")
-    projected = plus(ctx, matmul_of_any_rank(ctx, ctx[0], ctx[1]), ctx.operand(2))
     widths = ctx.attr("qkv_hidden_sizes") or (projected.tensor.dims[2] // PER_SEQUENCE,) * 3
     query, *rest = (split_heads(ctx, x, count) for x in _columns(ctx, projected, widths))
-    past = ctx.operand(4)
     if past is not None:
         shape = past.tensor.dims[1:]
         sides = [ctx.build(Reshape(shape), part(ctx.build, past, 0, side, 1)) for side in (0, 1)]
         rest = [ctx.build(Concat(2), *pair) for pair in zip(sides, rest, strict=True)]
     key, value = rest
-    made = _attended(ctx, query, key, value, ctx.operand(3), ctx.operand(5))
+    made = _attended(ctx, query, key, value, mask, bias)
     if not ctx.wants(1):
         return (made,)
     shape = (1, *key.tensor.dims)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from ncc.frontends.onnx.attention import plus
 from ncc.frontends.onnx.axes import axis_of
 from ncc.frontends.onnx.context import Context
+from ncc.frontends.onnx.import_attention import attend_to_itself
 from ncc.frontends.onnx.import_cast import dequantize_linear, quantize_linear
 from ncc.frontends.onnx.import_fused import MICROSOFT
 from ncc.frontends.onnx.import_matmul import matmul_of_any_rank
@@ -124,9 +126,7 @@ def matmul_integer_to_float(ctx: Context) -> Value:
     """Operands a, b, their scales, their zero points, and a bias."""
     a = centred(ctx, ctx[0], ctx.operand(4), max(ctx.type(0).rank - 2, 0))
     b = centred(ctx, ctx[1], ctx.operand(5), ctx.type(1).rank - 1)
-    sums = matmul_of_any_rank(ctx, a, b, DType.f32)
-    real = ctx.build(Mul(), sums, ctx.build(Mul(), ctx[2], ctx[3]))
-    return real if ctx.operand(6) is None else ctx.build(Add(), real, ctx[6])
+    return _real_product(ctx, a, b, (ctx[2], ctx[3]), ctx.operand(6))
 
 
 @importer("DynamicQuantizeMatMul", domain=MICROSOFT)
@@ -135,9 +135,31 @@ def dynamic_quantize_matmul(ctx: Context) -> Value:
     whole, scale, zero = quantized_by_range(ctx, ctx[0])
     a = centred(ctx, whole, zero, 0)
     b = centred(ctx, ctx[1], ctx.operand(3), ctx.type(1).rank - 1)
+    return _real_product(ctx, a, b, (scale, ctx[2]), ctx.operand(4))
+
+
+@importer("QAttention", domain=MICROSOFT)
+def q_attention(ctx: Context) -> tuple[Value | None, ...]:
+    """Operands x, weights, their bias, both scales, mask, both zero points, past.
+
+    Projections are of integers; the attention is one of real numbers. A mask of one column, which
+    decoders have for a place, hides nothing.
+    """
+    x = centred(ctx, ctx[0], ctx.operand(6), 0)
+    weights = centred(ctx, ctx[1], ctx.operand(7), 1)
+    projected = _real_product(ctx, x, weights, (ctx[3], ctx[4]), ctx[2])
+    mask = ctx.operand(5)
+    if mask is not None and mask.tensor.rank == 2 and mask.tensor.dims[1] == 1:
+        mask = None
+    return attend_to_itself(ctx, projected, mask, ctx.operand(8))
+
+
+def _real_product(
+    ctx: Context, a: Value, b: Value, units: tuple[Value, Value], bias: Value | None
+) -> Value:
+    """A product of integers in their `units`, and a bias of real numbers."""
     sums = matmul_of_any_rank(ctx, a, b, DType.f32)
-    real = ctx.build(Mul(), sums, ctx.build(Mul(), scale, ctx[2]))
-    return real if ctx.operand(4) is None else ctx.build(Add(), real, ctx[4])
+    return plus(ctx, ctx.build(Mul(), sums, ctx.build(Mul(), *units)), bias)
 
 
 @importer("DynamicQuantizeLSTM", domain=MICROSOFT)
