@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import platform
 import shlex
+import signal
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ import click
 
 from ncc import __version__
 from ncc.cli.output import say
+from ncc.cli.supervise import EndedError
 from ncc.diagnostics import ExitCode, NccError, render
 from ncc.neff.atomic import FULL
 
@@ -48,6 +50,8 @@ def _known(error: BaseException) -> NccError | None:
             )
         case MemoryError():
             return _no_memory(str(error))
+        case EndedError(number=signal.SIGKILL):
+            return _no_memory("something killed the process, as the system does then")
         case OSError():
             return _system(error)
         case _:
@@ -92,11 +96,16 @@ def _internal(error: BaseException, arguments: Sequence[str]) -> NccError:
         say(trace)
     return NccError(
         "internal",
-        f"ncc failed where it should not ({type(error).__name__}); this is a bug in ncc, not in "
+        f"ncc failed where it should not ({_name(error)}); this is a bug in ncc, not in "
         f"what you gave it. {_saved(trace, arguments)}",
         exit=ExitCode.INTERNAL,
         hint=f"report it with that file and, if you may, the model; {DEBUG}=1 shows the traceback",
     )
+
+
+def _name(error: BaseException) -> str:
+    """The kind of error, or the signal that ended a process."""
+    return str(error).splitlines()[0] if isinstance(error, EndedError) else type(error).__name__
 
 
 def _saved(trace: str, arguments: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ import click
 from ncc.cli.failures import report
 from ncc.cli.group import group
 from ncc.cli.interrupts import answer, install, listen
+from ncc.cli.supervise import EndedError, supervised
 from ncc.diagnostics import ExitCode
 
 
@@ -21,9 +22,24 @@ def main() -> NoReturn:
     install()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names may have what it cannot encode
-    code = run(sys.argv[1:])
+    sys.exit(_begin(sys.argv[1:]))
+
+
+def _begin(arguments: Sequence[str]) -> int:
+    """The exit code of `ncc ARGUMENTS`, of which a compilation has a process of its own."""
+    if arguments[:1] != ["compile"]:
+        return _finished(arguments)
+    try:
+        return supervised(lambda: _finished(arguments))
+    except EndedError as ended:
+        return report(ended, arguments)
+
+
+def _finished(arguments: Sequence[str]) -> int:
+    """The exit code of `run`, with all output written."""
+    code = run(arguments)
     _finish_output()
-    sys.exit(code)
+    return code
 
 
 def run(arguments: Sequence[str]) -> int:

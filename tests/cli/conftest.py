@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command_line import DIGITS, compiled, ncc, relu_model, two_inputs_model
+from tests.cli.command_line import (
+    DIGITS,
+    compiled,
+    ncc,
+    product_model,
+    random_input,
+    relu_model,
+    two_inputs_model,
+)
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +36,9 @@ def relu(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with three inputs, two outputs and a host segment."""
     return compiled(two_inputs_model(tmp_path_factory.mktemp("mixed") / "mixed.onnx"))
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with 16 MB of weights, so that writing its bundle takes a while."""
+    return product_model(tmp_path_factory.mktemp("large") / "m.onnx", random_input((2000, 2000)))

@@ -16,58 +16,15 @@ import numpy as np
 import pytest
 
 from ncc.cli.interrupts import SIGNALS, answer, held, install
-from ncc.neff.reader import open_bundle
 from tests.cli.command_line import (
     DIGITS,
     NCC,
     ROOT,
     environment,
     ncc_process,
-    product_model,
-    random_input,
     start,
 )
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model with 16 MB of weights, so that writing its bundle takes a while."""
-    return product_model(tmp_path_factory.mktemp("model") / "m.onnx", random_input((2000, 2000)))
-
-
-class Compilation:
-    """`ncc compile` in a process, with folders of its own for the bundle and temporary files."""
-
-    def __init__(self, model: Path, folder: Path) -> None:
-        self.folder, self.temporary = folder / "out", folder / "tmp"
-        for path in (self.folder, self.temporary):
-            path.mkdir()
-        self.bundle = self.folder / "m.neff"
-        variables = environment(TMPDIR=str(self.temporary))
-        self.process = start("compile", model, "-o", self.bundle, env=variables)
-        self.errors = ""
-
-    def wait_for(self, phase: str) -> None:
-        """Return when `phase` begins."""
-        assert self.process.stderr is not None
-        for line in iter(self.process.stderr.readline, b""):
-            if line.decode().split()[-1] == phase:
-                return
-        raise AssertionError(f"no phase '{phase}'")
-
-    def end(self, number: int) -> int:
-        """Send a signal and wait; the exit code."""
-        self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=60)
-        self.errors = errors.decode()
-        return self.process.returncode
-
-
-def check_bundle(path: Path) -> None:
-    """The bundle is complete or not there."""
-    if path.exists():
-        with open_bundle(path) as bundle:
-            bundle.verify()
+from tests.cli.compilation import Compilation, check_bundle
 
 
 @pytest.mark.parametrize(
@@ -81,9 +38,9 @@ def check_bundle(path: Path) -> None:
     ],
 )
 def test_an_interrupted_compilation_leaves_nothing_unfinished(
-    model: Path, tmp_path: Path, phase: str, number: int
+    large: Path, tmp_path: Path, phase: str, number: int
 ) -> None:
-    job = Compilation(model, tmp_path)
+    job = Compilation(large, tmp_path)
     job.wait_for(phase)
     time.sleep(np.random.default_rng(number).uniform(0, 0.02))
     code = job.end(number)
@@ -97,8 +54,8 @@ def test_an_interrupted_compilation_leaves_nothing_unfinished(
     assert "Traceback" not in job.errors
 
 
-def test_an_interrupted_compilation_keeps_what_was_there(model: Path, tmp_path: Path) -> None:
-    job = Compilation(model, tmp_path)
+def test_an_interrupted_compilation_keeps_what_was_there(large: Path, tmp_path: Path) -> None:
+    job = Compilation(large, tmp_path)
     job.bundle.write_bytes(b"before")
     job.wait_for("lower")
     assert job.end(signal.SIGINT) == 130
@@ -107,14 +64,14 @@ def test_an_interrupted_compilation_keeps_what_was_there(model: Path, tmp_path: 
 
 @pytest.mark.parametrize("delay", [0.0, 0.02])
 def test_a_killed_compilation_leaves_no_partial_bundle(
-    model: Path, tmp_path: Path, delay: float
+    large: Path, tmp_path: Path, delay: float
 ) -> None:
-    job = Compilation(model, tmp_path)
+    job = Compilation(large, tmp_path)
     job.wait_for("write")
     time.sleep(delay)
     job.end(signal.SIGKILL)
     check_bundle(job.bundle)
-    again = ncc_process("compile", model, "-o", job.bundle)
+    again = ncc_process("compile", large, "-o", job.bundle)
     assert again.code == 0
     check_bundle(job.bundle)
     assert list(job.folder.iterdir()) == [job.bundle]
@@ -166,23 +123,23 @@ def test_an_interrupt_that_a_finalizer_swallows_is_answered_later(
     assert len(swallowed) == 1
 
 
-def test_a_full_disk_is_an_error_and_leaves_nothing(model: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_and_leaves_nothing(large: Path, tmp_path: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
     folder = tmp_path / "out"
     folder.mkdir()
-    result = ncc_process("compile", model, "-o", folder / "m.neff", preexec_fn=limit)
+    result = ncc_process("compile", large, "-o", folder / "m.neff", preexec_fn=limit)
     result.fails(5, "disk-full")
     assert list(folder.iterdir()) == []
 
 
-def test_outputs_that_do_not_fit_are_an_error(model: Path, tmp_path: Path) -> None:
+def test_outputs_that_do_not_fit_are_an_error(large: Path, tmp_path: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 10, 1 << 10))
 
     bundle, folder = tmp_path / "m.neff", tmp_path / "out"
-    assert ncc_process("compile", model, "-o", bundle).code == 0
+    assert ncc_process("compile", large, "-o", bundle).code == 0
     arguments = ("run", bundle, "--input", "random", "--output", folder)
     ncc_process(*arguments, preexec_fn=limit).fails(5, "disk-full")
     assert list(folder.iterdir()) == []

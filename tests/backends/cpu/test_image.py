@@ -120,6 +120,16 @@ def test_other_processes_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) ->
     assert compile_kernels(kernels, V3, jobs=3) == alone
 
 
+@pytest.mark.parametrize(("number", "error"), [(9, MemoryError), (6, RuntimeError)])
+def test_a_compiling_process_that_something_ends_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception]
+) -> None:
+    monkeypatch.setattr(workers, "MIN_SHARE", 1)
+    monkeypatch.setattr(workers, "_START", f"import os; os.kill(os.getpid(), {number})")
+    with pytest.raises(error):
+        workers.compile_texts(["", ""], V3, jobs=2)
+
+
 def many_kernels(count: int) -> Sequence[Kernel]:
     text = "kernel k(y: out f32[{n}]) {{ vector v < {n} {{ y[v] = 1.0:f32 }} }}"
     return parse("\n".join(text.format(n=10 + n) for n in range(count)))

@@ -7,9 +7,11 @@ started, but only for work that takes longer than starting them.
 from __future__ import annotations
 
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ncc.backends.cpu.objects.llvm import compile_text
 from ncc.backends.cpu.target import Target
@@ -61,8 +63,8 @@ def _start(texts: list[str], target: Target) -> subprocess.Popen[bytes]:
     # A group of its own: ctrl-C on the terminal is for this process, which ends the others.
     worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, process_group=0)
     assert worker.stdin is not None
-    pickle.dump((texts, target), worker.stdin)
-    worker.stdin.close()
+    with suppress(BrokenPipeError), worker.stdin:  # what it ended with is seen in `_finish`
+        pickle.dump((texts, target), worker.stdin)
     return worker
 
 
@@ -70,6 +72,8 @@ def _finish(worker: subprocess.Popen[bytes]) -> list[bytes]:
     assert worker.stdout is not None
     data = worker.stdout.read()
     status = worker.wait()
+    if status == -signal.SIGKILL:
+        raise MemoryError("something killed a compiling process, as the system does then")
     if status != 0:
         raise RuntimeError(f"a compiling process ended with status {status}")
     objects: list[bytes] = pickle.loads(data)
