@@ -179,6 +179,21 @@ def test_rows_that_are_computed_at_a_time_may_be_overwritten() -> None:
     assert (0, 1) in shareable(calls[-1].kernel)
 
 
+ROUNDED_TOO = """graph @g(%x: f32[96, 37]) {
+  %0 = reduce_sum(%x) {axes = [1]}
+  %1 = sub(%x, %0)
+  %2 = cast(%1) {to = bf16}
+  return %1, %2
+}"""
+
+
+@each_target
+def test_what_is_also_stored_rounded_may_be_overwritten(target: Target) -> None:
+    assert_runs(ROUNDED_TOO, target, tolerance=1e-2)
+    (call,) = calls_of(ROUNDED_TOO, target)
+    assert (0, 1) in shareable(call.kernel)
+
+
 def test_a_table_is_read_beside_what_is_gathered_from_it() -> None:
     text = graph(
         "%x: f32[8, 20], %i: i64[8]",

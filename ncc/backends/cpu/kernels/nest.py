@@ -269,7 +269,7 @@ class _Nest:
         for node in self.reduces:
             self._reduce(node, lines, rows, vector)
         whole: list[tuple[Value, Operand]] = []
-        for value, operand in zip(self.body.outputs, self.outputs, strict=True):
+        for value, operand in self._results():
             if any(operand.stride(loop) for loop in rows):
                 whole.append((value, operand))
                 continue
@@ -280,6 +280,19 @@ class _Nest:
         for line in lines if whole else ():
             self._write(line, whole, rows, vector)
         return tuple(scope.stmts)
+
+    def _results(self) -> list[tuple[Value, Operand]]:
+        """Results as they are stored: last those of the size of an input, to take its memory.
+
+        One that is stored before another is computed would overwrite what that one reads.
+        """
+
+        def size(operand: Operand) -> tuple[int, int]:
+            return operand.buffer.size, operand.buffer.dtype.itemsize
+
+        taken = {size(operand) for operand in self.inputs.values()}
+        pairs = zip(self.body.outputs, self.outputs, strict=True)
+        return sorted(pairs, key=lambda pair: size(pair[1]) in taken)
 
     def _evaluator(self, place: Scope, rows: list[Loop], vector: Loop | None) -> Evaluator:
         return Evaluator(
