@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
 import numpy as np
+from onnx import numpy_helper
 
-from tests.suite.case import Case, node_case, seeded
+from tests.suite.case import Array, Case, f32, node_case, seeded
 
 ml = partial(node_case, domain="ai.onnx.ml", opset=3)
 
 X = seeded(7, 4)
 HOLES = np.where(X > 0.5, np.float32(np.nan), X).astype(np.float32)
+SHARES = np.abs(np.sin(seeded(7, 4, seed=2))) + np.float32(0.1)
+ZEROS = np.concatenate([X, np.zeros_like(X[:1])])
+NUMBERS = np.array([[3, 1, -2], [7, 0, 5]])
 ROWS = [float(value) for value in seeded(12, seed=1)]
 
 LINEAR = [
@@ -34,6 +39,23 @@ LINEAR = [
     ),
     ml("LinearRegressor", X, coefficients=ROWS, intercepts=[1.0, 2.0, 3.0], targets=3),
     *(
+        ml("LinearRegressor", SHARES, coefficients=[0.1] * 8, targets=2, post_transform=how)
+        for how in ("PROBIT", "SOFTMAX_ZERO")
+    ),
+    ml("LinearRegressor", ZEROS, coefficients=ROWS, targets=3, post_transform="SOFTMAX_ZERO"),
+    *(
+        ml(
+            "LinearClassifier",
+            X,
+            outputs=2,
+            coefficients=ROWS[:4],
+            intercepts=[0.1],
+            classlabels_ints=[5, 7],
+            post_transform=how,
+        )
+        for how in ("NONE", "LOGISTIC")
+    ),
+    *(
         ml(
             "LinearClassifier",
             X,
@@ -44,6 +66,32 @@ LINEAR = [
             post_transform=how,
         )
         for how in ("NONE", "LOGISTIC", "SOFTMAX")
+    ),
+]
+
+CATEGORIES = [
+    ml("Binarizer", X, threshold=0.25),
+    ml("FeatureVectorizer", X, inputdimensions=[4]),
+    ml("FeatureVectorizer", X, X[:, :2], inputdimensions=[4, 2]),
+    ml("FeatureVectorizer", NUMBERS, inputdimensions=[3]),
+    ml("Imputer", NUMBERS, imputed_value_int64s=[4, 5, 6], replaced_value_int64=1),
+    ml("OneHotEncoder", NUMBERS, cats_int64s=[3, 0, 5, -2]),
+    ml("OneHotEncoder", np.round(X * 3), cats_int64s=[0, 1, -1]),
+    ml("OneHotEncoder", np.array([1, 9, 2]), cats_int64s=[1, 2]),
+    ml("LabelEncoder", NUMBERS, keys_int64s=[3, 0, 5, 3], values_int64s=[1, 2, 3, 4]),
+    ml("LabelEncoder", NUMBERS, keys_int64s=[900, 7], values_floats=[1.0, 2.0]),
+    ml("LabelEncoder", np.round(X), keys_floats=[0.0, 1.0], values_int64s=[8, 9], default_int64=3),
+    *(
+        ml("LabelEncoder", HOLES, opset=opset, keys_floats=[math.nan], values_floats=[8.0])
+        for opset in (2, 4)
+    ),
+    ml(
+        "LabelEncoder",
+        NUMBERS,
+        opset=4,
+        keys_tensor=numpy_helper.from_array(np.array([0, 1, 7])),
+        values_tensor=numpy_helper.from_array(np.array([1.5, 2.5, 3.5], np.float32)),
+        default_tensor=numpy_helper.from_array(np.array([-9], np.float32)),
     ),
 ]
 
@@ -120,4 +168,86 @@ TREES = [
     classifier(X, classlabels_int64s=[0, 1], **trees(), **leaves("class", [1] * 6)),
 ]
 
-CASES: list[Case] = [*LINEAR, *TREES]
+SPLITS = f32([0.1, -0.3, 0.4])
+LEAVES = f32([0.5, 0.25, 0.125, 0.0625, 0.75, 0.3])
+
+
+def numbered(x: Array, mode: int, **more: Any) -> Case:
+    """Two trees in the form of `TreeEnsemble`: one of two levels, and one of one."""
+    kind = x.dtype
+    return ml(
+        "TreeEnsemble",
+        x,
+        opset=5,
+        **{
+            "tree_roots": [0, 2],
+            "nodes_featureids": [0, 2, 3],
+            "nodes_splits": numpy_helper.from_array(SPLITS.astype(kind)),
+            "nodes_modes": numpy_helper.from_array(np.array([mode, 0, mode], np.uint8)),
+            "nodes_truenodeids": [1, 1, 3],
+            "nodes_trueleafs": [0, 1, 1],
+            "nodes_falsenodeids": [0, 2, 4],
+            "nodes_falseleafs": [1, 1, 1],
+            "leaf_targetids": [0, 1, 0, 1, 0],
+            "leaf_weights": numpy_helper.from_array(LEAVES[:5].astype(kind)),
+            "n_targets": 2,
+            **more,
+        },
+    )
+
+
+DOUBLES = {
+    "nodes_values_as_tensor": numpy_helper.from_array(np.array(NODES["nodes_values"])),
+    "target_weights_as_tensor": numpy_helper.from_array(LEAVES.astype(np.float64)),
+    "base_values_as_tensor": numpy_helper.from_array(np.array([0.25])),
+}
+
+VECTORS = {"support_vectors": [float(value) for value in seeded(28, seed=3)]}
+WEIGHTS = [float(value) for value in seeded(21, seed=4)]
+
+
+def machine(op_type: str, kernel: str, count: int, **more: Any) -> Case:
+    """A support vector machine of 7 vectors, `count` weights, and a kernel with all parameters."""
+    return ml(
+        op_type,
+        X,
+        kernel_type=kernel,
+        kernel_params=[0.25, 0.5, 3.0],
+        coefficients=WEIGHTS[:count],
+        **{**VECTORS, **more},
+    )
+
+
+svc = partial(machine, "SVMClassifier", outputs=2)
+OF_TWO = {"classlabels_ints": [4, 6], "vectors_per_class": [3, 4], "rho": [0.1]}
+OF_FOUR = {"classlabels_ints": [4, 6, 1, 9], "vectors_per_class": [2, 1, 3, 1]}
+
+MACHINES = [
+    *(
+        machine("SVMRegressor", kernel, 7, n_supports=7, rho=[0.3])
+        for kernel in ("LINEAR", "POLY", "RBF", "SIGMOID")
+    ),
+    machine("SVMRegressor", "RBF", 7, n_supports=7, rho=[0.3], one_class=1),
+    machine("SVMRegressor", "LINEAR", 4, rho=[0.3], support_vectors=[0.0]),
+    *(svc(kernel, 7, **OF_TWO) for kernel in ("LINEAR", "RBF")),
+    svc("RBF", 7, post_transform="LOGISTIC", **OF_TWO),
+    svc("POLY", 21, rho=[0.1, -0.2, 0.3, 0.0, 0.2, -0.1], **OF_FOUR),
+    svc("LINEAR", 12, classlabels_ints=[4, 6, 1], rho=[0.1], support_vectors=[0.0]),
+]
+
+FORESTS = [
+    *(numbered(X, mode) for mode in range(6)),
+    numbered(X, 0, aggregate_function=0),
+    numbered(X.astype(np.float64), 3, aggregate_function=1),
+    numbered(HOLES, 1, nodes_missing_value_tracks_true=[1, 0, 1]),
+    ml(
+        "TreeEnsembleRegressor",
+        X.astype(np.float64),
+        n_targets=1,
+        **{k: v for k, v in trees().items() if k != "nodes_values"},
+        **{k: v for k, v in leaves("target", [0] * 6).items() if k != "target_weights"},
+        **DOUBLES,
+    ),
+]
+
+CASES: list[Case] = [*LINEAR, *CATEGORIES, *TREES, *FORESTS, *MACHINES]

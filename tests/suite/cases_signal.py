@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.suite.case import Case, Const, node_case, seeded
+from tests.suite.case import Case, Const, f32, node_case, seeded
 
 REAL, COMPLEX = seeded(2, 15, 1), seeded(3, 4, 13, 2)
 STEP, LENGTH = Const(np.array(5)), Const(np.array(12))
@@ -26,4 +26,11 @@ CASES: list[Case] = [
     node_case("STFT", seeded(2, 47, 1), STEP, WINDOW, onesided=0),
     node_case("STFT", seeded(1, 40), STEP, None, LENGTH),
     node_case("STFT", seeded(1, 40, 2), STEP, WINDOW, onesided=0),
+    *(
+        node_case("MelWeightMatrix", *(Const(np.array(n)) for n in sizes), *map(Const, limits))
+        for sizes, limits in (
+            ((10, 64, 16000), (f32(20), f32(8000))),
+            ((40, 128, 8192), (f32(0), f32(4096))),
+        )
+    ),
 ]

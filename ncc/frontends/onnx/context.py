@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, numpy_helper
 
 from ncc.diagnostics import Loc, NccError
 from ncc.frontends.onnx.dtypes import dtype_of
@@ -158,6 +158,15 @@ class Context:
     def attr_tensor(self, name: str) -> Value:
         """Tensor attribute `name` as a literal, or a weight when large."""
         return self.scope.tensor(self._attributes[name].t, f"{self.node.output[0]}.{name}")
+
+    def attr_array(self, name: str) -> Array:
+        """Tensor attribute `name`, which the node must have, as an array of any size."""
+        if name not in self._attributes:
+            raise NccError("invalid-model", f"{self.node.op_type} needs an attribute '{name}'")
+        try:
+            return numpy_helper.to_array(self._attributes[name].t)
+        except (TypeError, ValueError) as error:
+            raise NccError("invalid-model", f"attribute '{name}': {error}") from error
 
     @cached_property
     def _attributes(self) -> dict[str, AttributeProto]:

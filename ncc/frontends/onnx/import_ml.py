@@ -5,12 +5,12 @@ https://onnx.ai/onnx/operators/index.html#l-onnx-op-list-ai-onnx-ml
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 
+from ncc.diagnostics import NccError
 from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.import_index import counted_from_0
 from ncc.frontends.onnx.registry import importer
@@ -18,13 +18,16 @@ from ncc.ir.graph import Value
 from ncc.ir.op import require, unsupported
 from ncc.ir.ops.argmax import Argmax
 from ncc.ir.ops.arithmetic import Abs, Add, Div, Mul, Sub
-from ncc.ir.ops.compare import Equal
+from ncc.ir.ops.compare import Equal, Greater
+from ncc.ir.ops.concat import Concat
+from ncc.ir.ops.exponential import Exp, Log
 from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.isnan import Isnan
 from ncc.ir.ops.matmul import MatMul
 from ncc.ir.ops.power import Sqrt
 from ncc.ir.ops.reduce import ReduceMax, ReduceSum
 from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.rounding import Sign
 from ncc.ir.ops.sigmoid import Sigmoid
 from ncc.ir.ops.softmax import Softmax
 from ncc.ir.ops.where import Where
@@ -61,16 +64,41 @@ def normalizer(ctx: Context) -> Value:
 @importer("Imputer", domain=ML)
 def imputer(ctx: Context) -> Value:
     """The value that stands for nothing replaced by one for all, or one per feature."""
-    if not ctx.has_attr("imputed_value_floats"):
-        raise unsupported("Imputer of integers")
-    missing = ctx.attr("replaced_value_float", 0.0)
+    dtype = ctx.type(0).dtype
+    kind = "float" if dtype.is_float else "int64"
+    missing = ctx.attr(f"replaced_value_{kind}", 0)
     is_missing = (
         ctx.build(Isnan(), ctx[0])
         if math.isnan(missing)
-        else ctx.build(Equal(), ctx[0], ctx.const(missing, ctx.type(0).dtype))
+        else ctx.build(Equal(), ctx[0], ctx.const(missing, dtype))
     )
-    value = ctx.const(ctx.attr("imputed_value_floats"), ctx.type(0).dtype)
+    value = ctx.const(ctx.need_attr(f"imputed_value_{kind}s"), dtype)
     return ctx.build(Where(), is_missing, value, ctx[0])
+
+
+@importer("Binarizer", domain=ML)
+def binarizer(ctx: Context) -> Value:
+    """1 above the threshold, else 0."""
+    dtype = ctx.type(0).dtype
+    above = ctx.build(Greater(), ctx[0], ctx.const(ctx.attr("threshold", 0.0), dtype))
+    return ctx.cast(above, dtype)
+
+
+@importer("FeatureVectorizer", domain=ML)
+def feature_vectorizer(ctx: Context) -> Value:
+    """The columns of all operands side by side, as f32."""
+    columns = [_columns(ctx, index) for index in range(len(ctx.operands))]
+    return ctx.build(Concat(1), *columns)
+
+
+def _columns(ctx: Context, index: int) -> Value:
+    """Operand `index` as rows of f32; a list of numbers is a row."""
+    dims = ctx.type(index).dims
+    rows = dims[0] if len(dims) > 1 else 1
+    count = math.prod(dims) // max(rows, 1)
+    wanted = ctx.need_attr("inputdimensions")[index]
+    require(count == wanted, f"{count} features, not {wanted}", operand=index)
+    return ctx.build(Reshape((rows, count)), ctx.cast(ctx[index], DType.f32))
 
 
 @importer("ArrayFeatureExtractor", domain=ML)
@@ -82,25 +110,6 @@ def array_feature_extractor(ctx: Context) -> Value:
     return made if axis else ctx.build(Reshape((1, count)), made)
 
 
-@importer("LabelEncoder", domain=ML)
-def label_encoder(ctx: Context) -> Value:
-    """The number that a number stands for."""
-    pairs = [("int64s", DType.i64), ("floats", DType.f32)]
-    keys = next(((n, t) for n, t in pairs if ctx.has_attr(f"keys_{n}")), None)
-    values = next(((n, t) for n, t in pairs if ctx.has_attr(f"values_{n}")), None)
-    if keys is None or values is None:
-        raise unsupported("LabelEncoder of strings or of tensors")
-    (key, key_type), (value, value_type) = keys, values
-    default = ctx.attr(f"default_{value[:-1]}", -1 if value == "int64s" else -0.0)
-    table = zip(ctx.attr(f"keys_{key}"), ctx.attr(f"values_{value}"), strict=True)
-
-    def choose(rest: Value, row: tuple[float, float]) -> Value:
-        same = ctx.build(Equal(), ctx[0], ctx.const(row[0], key_type))
-        return ctx.build(Where(), same, ctx.const(row[1], value_type), rest)
-
-    return functools.reduce(choose, reversed(list(table)), ctx.const(default, value_type))
-
-
 @importer("LinearRegressor", domain=ML)
 def linear_regressor(ctx: Context) -> Value:
     return transformed(ctx, _affine(ctx, ctx.attr("targets", 1)))
@@ -108,10 +117,39 @@ def linear_regressor(ctx: Context) -> Value:
 
 @importer("LinearClassifier", domain=ML)
 def linear_classifier(ctx: Context) -> tuple[Value, ...]:
-    """The label of the best score of each row, and the scores."""
+    """The label of the best score of each row, and the scores.
+
+    Coefficients of one row tell two classes apart, the second where the score is positive.
+    """
     labels = class_labels(ctx)
+    features = real(ctx).tensor.dims[-1]
+    if len(labels) == 2 and len(ctx.need_attr("coefficients")) == features:
+        return _linear_classifier_of_two(ctx, labels)
     scores = _affine(ctx, len(labels))
     return best_label(ctx, scores), transformed(ctx, scores)
+
+
+def _linear_classifier_of_two(ctx: Context, labels: list[int]) -> tuple[Value, ...]:
+    score = _affine(ctx, 1)
+    flat = ctx.build(Reshape((score.tensor.dims[0],)), score)
+    positive = ctx.build(Greater(), flat, ctx.const(0, DType.f32))
+    first, second = (ctx.const(label, DType.i64) for label in labels)
+    return ctx.build(Where(), positive, second, first), two_scores(ctx, score, True)
+
+
+def two_scores(ctx: Context, score: Value, shares: bool) -> Value:
+    """`opposed` scores of two classes, which LOGISTIC makes probabilities of."""
+    if ctx.attr("post_transform", "NONE") == "LOGISTIC":
+        return transformed(ctx, opposed(ctx, score, False))
+    return opposed(ctx, score, shares)
+
+
+def opposed(ctx: Context, score: Value, shares: bool) -> Value:
+    """Scores of two classes [rows, 2] made of that of the second [rows, 1]: the first has what a
+    share leaves of 1, or the opposite of another number.
+    """
+    whole = ctx.const(int(shares), DType.f32)
+    return ctx.build(Concat(1), ctx.build(Sub(), whole, score), score)
 
 
 def _affine(ctx: Context, rows: int) -> Value:
@@ -124,9 +162,9 @@ def _affine(ctx: Context, rows: int) -> Value:
     return ctx.build(Add(), made, ctx.const(intercepts, DType.f32)) if intercepts else made
 
 
-def real(ctx: Context) -> Value:
-    """Operand 0 as rows of f32."""
-    x = ctx.cast(ctx[0], DType.f32)
+def real(ctx: Context, dtype: DType = DType.f32) -> Value:
+    """Operand 0 as rows of `dtype`."""
+    x = ctx.cast(ctx[0], dtype)
     return x if x.tensor.rank > 1 else ctx.build(Reshape((1, *x.tensor.shape)), x)
 
 
@@ -147,14 +185,45 @@ def best_label(ctx: Context, scores: Value) -> Value:
     return ctx.build(Gather(0), ctx.const(class_labels(ctx), DType.i64), best)
 
 
-def transformed(ctx: Context, scores: Value) -> Value:
-    """The scores as `post_transform` makes probabilities of them."""
-    name = ctx.attr("post_transform", "NONE")
+def transformed(ctx: Context, scores: Value, name: str | None = None) -> Value:
+    """The scores as the transform called `name` makes probabilities of them; `post_transform` of
+    the node where none is given.
+    """
+    name = name or ctx.attr("post_transform", "NONE")
     known: dict[str, Callable[[], Value]] = {
         "NONE": lambda: scores,
         "LOGISTIC": lambda: ctx.build(Sigmoid(), scores),
         "SOFTMAX": lambda: ctx.build(Softmax(1), scores),
+        "SOFTMAX_ZERO": lambda: _softmax_of_others_than_zero(ctx, scores),
+        "PROBIT": lambda: _probit(ctx, scores),
     }
     if name not in known:
-        raise unsupported(f"{ctx.node.op_type} with post_transform {name}")
+        raise NccError("invalid-model", f"'{name}' is not a post_transform")
     return known[name]()
+
+
+def _softmax_of_others_than_zero(ctx: Context, scores: Value) -> Value:
+    """Softmax of each row in which scores of 0 (to 1e-7) take no part and stay."""
+    build = ctx.build
+    some = build(Greater(), build(Abs(), scores), ctx.const(1e-7, DType.f32))
+    largest = build(ReduceMax((1,)), scores)
+    terms = build(Exp(), build(Sub(), scores, largest))
+    terms = build(Where(), some, terms, ctx.const(0, DType.f32))
+    return build(Div(), terms, build(ReduceSum((1,)), terms))
+
+
+def _probit(ctx: Context, share: Value) -> Value:
+    """The quantile of the normal distribution below which a share lies.
+
+    By S. Winitzki's approximation of the inverse of erf (2008) with a = 0.147, as onnxruntime.
+    """
+    build, a = ctx.build, 0.147
+    x = build(Sub(), build(Mul(), share, ctx.const(2, DType.f32)), ctx.const(1, DType.f32))
+    one = ctx.const(1, DType.f32)
+    log = build(Log(), build(Mul(), build(Sub(), one, x), build(Add(), one, x)))
+    half = build(Mul(), log, ctx.const(0.5, DType.f32))
+    v = build(Add(), half, ctx.const(2 / (math.pi * a), DType.f32))
+    square = build(Sub(), build(Mul(), v, v), build(Mul(), log, ctx.const(1 / a, DType.f32)))
+    size = build(Sqrt(), build(Sub(), build(Sqrt(), square), v))
+    scaled = build(Mul(), size, ctx.const(math.sqrt(2), DType.f32))
+    return build(Mul(), build(Sign(), x), scaled)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
+from onnx import numpy_helper
 
 from ncc.frontends.onnx.axes import axis_of
 from ncc.frontends.onnx.context import Context
@@ -83,3 +85,37 @@ def stft(ctx: Context) -> Value:
     if window is not None:
         frames = ctx.build(Mul(), frames, ctx.build(Reshape((int(size), 1)), window))
     return ctx.build(Dft(int(size), bool(ctx.attr("onesided", 1))), frames)
+
+
+@importer("MelWeightMatrix")
+def mel_weight_matrix(ctx: Context) -> Value:
+    """A filter bank [bins of the spectrum, mel bins] of triangles from bin to bin.
+
+    https://onnx.ai/onnx/operators/onnx__MelWeightMatrix.html; the operands are constants.
+    """
+    names = ("the number of bins", "the length", "the sample rate", "a frequency", "a frequency")
+    count, length, rate, low, high = (
+        ctx.need_constant(index, name).item() for index, name in enumerate(names)
+    )
+    require(count > 0 and length > 0 and rate > 0, "a filter bank of nothing")
+    edges = _mel_edges(count, low, high) * (length + 1) // rate
+    require(edges[0] >= 0 and edges[-1] <= length // 2, "a frequency that the spectrum has not")
+    table = np.stack([_triangle(length // 2 + 1, *edges[i : i + 3]) for i in range(count)], 1)
+    dtype = ctx.attr_dtype("output_datatype", DType.f32)
+    proto = numpy_helper.from_array(table.astype(dtype.numpy))
+    return ctx.scope.tensor(proto, ctx.node.output[0])
+
+
+def _mel_edges(count: int, low: float, high: float) -> npt.NDArray[np.float64]:
+    """The frequencies in Hz where `count` filters begin, peak and end, even steps in mel."""
+    first, last = (2595 * np.log10(1 + hertz / 700) for hertz in (low, high))
+    mel = first + np.arange(count + 2) * ((last - first) / (count + 2))
+    return np.asarray(700 * (10 ** (mel / 2595) - 1))
+
+
+def _triangle(bins: int, begin: float, peak: float, end: float) -> npt.NDArray[np.float64]:
+    """One filter: up from `begin` to 1 at `peak` and down to 0 at `end`."""
+    places = np.arange(bins)
+    up = (places - begin) / (peak - begin) if peak > begin else places == peak
+    down = (end - places) / (end - peak) if end > peak else places <= peak
+    return np.where(places <= peak, np.where(places >= begin, up, 0), np.clip(down, 0, None))

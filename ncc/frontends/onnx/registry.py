@@ -25,6 +25,13 @@ from ncc.ir.op import Op, load_ops
 Importer = Callable[[Context], Value | tuple[Value | None, ...]]
 ImporterT = TypeVar("ImporterT", bound=Importer)
 
+_HINT = "ncc list-operators shows what is; cut the model before these nodes, or rewrite them"
+_HINTS = {
+    "ai.onnx.ml.ZipMap": "export the model without ZipMap (skl2onnx: options={'zipmap': False});"
+    " scores are then columns in the order of the labels",
+}
+"""What to do about op types that are not supported: about any, and about some."""
+
 _IMPORTERS: dict[tuple[str, str], dict[int, Importer]] = {}
 
 
@@ -61,6 +68,7 @@ def supported_op_types() -> tuple[tuple[str, str], ...]:
 def unsupported_ops(missing: Mapping[str, Sequence[Loc]]) -> NccError:
     """The error that names every op type which cannot be imported, with the nodes that have it."""
     counted = [f"{op_type} ({len(nodes)})" for op_type, nodes in sorted(missing.items())]
+    known = [_HINTS[op_type] for op_type in sorted(missing) if op_type in _HINTS]
     return NccError(
         "unsupported-op",
         f"{len(counted)} op types are not supported: {', '.join(counted)}"
@@ -68,7 +76,7 @@ def unsupported_ops(missing: Mapping[str, Sequence[Loc]]) -> NccError:
         else f"op type {counted[0]} is not supported",
         exit=ExitCode.UNSUPPORTED,
         locs=tuple(loc for _, nodes in sorted(missing.items()) for loc in nodes),
-        hint="ncc list-operators shows what is; cut the model before these nodes, or rewrite them",
+        hint="; ".join(known) or _HINT,
     )
 
 
