@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -103,6 +104,12 @@ class NccError(Exception):
 
     def __str__(self) -> str:
         return render(self)
+
+
+def refuse_without_memory(error: OSError) -> None:
+    """NccError `out-of-memory` if that is why the system refused, whatever it was asked for."""
+    if error.errno == errno.ENOMEM:
+        raise NccError("out-of-memory", "no memory left", exit=ExitCode.RESOURCE) from None
 
 
 @dataclass(frozen=True)

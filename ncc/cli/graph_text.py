@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import click
 
-from ncc.diagnostics import ExitCode, NccError
+from ncc.diagnostics import ExitCode, NccError, refuse_without_memory
 from ncc.ir.graph import Graph, Node
 from ncc.ir.literal import FileSlice
 from ncc.ir.ops.weight import Weight
@@ -53,9 +53,13 @@ def _fill(text: str, file: BinaryIO) -> None:
 
 
 def _read(path: Path) -> str:
+    stdin = str(path) == STDIO
+    if stdin and sys.stdin is None:
+        raise NccError("model-file", "cannot read stdin: it is closed", exit=ExitCode.USAGE)
     try:
-        return sys.stdin.read() if str(path) == STDIO else path.read_text(encoding="utf-8")
+        return sys.stdin.read() if stdin else path.read_text(encoding="utf-8")
     except OSError as error:
+        refuse_without_memory(error)
         reason = (error.strerror or str(error)).lower()
         raise NccError("model-file", f"cannot read {path}: {reason}", exit=ExitCode.USAGE) from None
     except UnicodeDecodeError:

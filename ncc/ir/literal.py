@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ncc.diagnostics import NccError
+from ncc.diagnostics import NccError, refuse_without_memory
 from ncc.ir.types import DType, TensorType
 
 INLINE_LIMIT = 1024
@@ -85,6 +85,7 @@ def _mapped(file: str) -> mmap.mmap:
         status = os.stat(file)
         return _mapping(file, (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size))
     except OSError as error:
+        refuse_without_memory(error)
         raise NccError(
             "weight-file",
             f"cannot read the weights in {file}: {error.strerror}",

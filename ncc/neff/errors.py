@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
 
-from ncc.diagnostics import ExitCode, NccError
+from ncc.diagnostics import ExitCode, NccError, refuse_without_memory
 
 AGAIN = "copy the file again from where it was compiled, or compile the model again"
 
@@ -35,6 +35,7 @@ def reading(path: str | PathLike[str]) -> Iterator[None]:
     except NccError as error:
         raise error.located(during=f"reading {fspath(path)}") from None
     except OSError as error:
+        refuse_without_memory(error)
         reason = (error.strerror or str(error)).lower()
         raise NccError(
             "unreadable-bundle", f"cannot read {fspath(path)}: {reason}", exit=ExitCode.USAGE

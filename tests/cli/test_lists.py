@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,11 @@ def test_opt_traces_on_stderr(text: Path) -> None:
 def test_opt_reads_stdin(text: Path) -> None:
     with text.open("rb") as file:
         assert ncc_process("opt", "-p", "canonicalize", "-", stdin=file).out == SHORT
+
+
+def test_opt_says_that_stdin_is_closed() -> None:
+    result = ncc_process("opt", "-", stdin=None, preexec_fn=partial(os.close, 0))
+    assert "it is closed" in result.fails(2, "model-file")
 
 
 @pytest.mark.parametrize(

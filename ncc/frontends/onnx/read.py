@@ -12,7 +12,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import EncodeError, Message
 from onnx import ModelProto
 
-from ncc.diagnostics import ExitCode, NccError
+from ncc.diagnostics import ExitCode, NccError, refuse_without_memory
 from ncc.frontends.onnx.spill import spill
 from ncc.frontends.onnx.wire import WireError, parse_lean
 
@@ -24,20 +24,21 @@ def read_model(path: Path, name: str) -> ModelProto:
 
     `name` is what errors call the model.
     """
-    if not path.exists():
-        raise NccError("model-file", f"{path} does not exist", exit=ExitCode.USAGE)
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise NccError("model-file", f"{path} is not a regular file", exit=ExitCode.USAGE)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise NccError("model-file", f"{path} is not a regular file", exit=ExitCode.USAGE)
         with path.open("rb") as handle:
             if not path.stat().st_size:
                 raise _not_a_model(name, "it is empty")
             with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 model = _parse(memoryview(data), name)
+    except (FileNotFoundError, NotADirectoryError):
+        message = f"{path} does not exist"
+        raise NccError("model-file", message, exit=ExitCode.USAGE) from None
     except OSError as error:
-        raise NccError(
-            "model-file", f"cannot read {path}: {error.strerror}", exit=ExitCode.USAGE
-        ) from None
+        refuse_without_memory(error)
+        reason = (error.strerror or str(error)).lower()
+        raise NccError("model-file", f"cannot read {path}: {reason}", exit=ExitCode.USAGE) from None
     _check_header(model, name)
     return model
 
