@@ -11,6 +11,7 @@ from onnx import AttributeProto, GraphProto, ModelProto
 from ncc.diagnostics import NccError
 from tests.frontends.build import load
 from tests.frontends.test_onnx_backend import cases
+from tests.suite.cases_ml import CASES
 
 NUMBERS = (-(1 << 63), -2, -1, 0, 1, 2, 3, 7, 1 << 31, 1 << 62)
 SIZES = (0, 1, 2, 3, 5, 1 << 20, 1 << 40, 1 << 62)
@@ -25,6 +26,17 @@ def test_damage(seed: int) -> None:
         model.CopyFrom(case.model)
         for _ in range(draw.randint(1, 2)):
             draw.choice([damage_attribute, damage_operands, damage_shape])(model.graph, draw)
+        with contextlib.suppress(NccError):
+            load(model)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_trees_and_machines(seed: int) -> None:
+    draw = random.Random(seed)
+    for case in draw.sample(CASES, 40):
+        model = ModelProto()
+        model.CopyFrom(case.model)
+        damage_attribute(model.graph, draw)
         with contextlib.suppress(NccError):
             load(model)
 
@@ -44,6 +56,8 @@ def damage_attribute(graph: GraphProto, draw: random.Random) -> None:
     elif attribute.type == AttributeProto.INTS:
         kept = list(attribute.ints)[: draw.choice((None, -1))]
         attribute.ints[:] = [*kept, *draw.choices(NUMBERS, k=draw.randint(0, 1))]
+    elif attribute.type == AttributeProto.FLOATS:
+        attribute.floats[:] = list(attribute.floats)[: draw.choice((None, -1, 0))]
 
 
 def damage_operands(graph: GraphProto, draw: random.Random) -> None:

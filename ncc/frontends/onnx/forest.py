@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from ncc.frontends.onnx.context import Array, Context
 from ncc.ir.graph import Value
 from ncc.ir.indexing import counting
-from ncc.ir.op import Op, unsupported
+from ncc.ir.op import Op, require, unsupported
 from ncc.ir.ops.arithmetic import Add, Mul
 from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.compare import Equal, Greater, GreaterEqual, Less, LessEqual
@@ -54,6 +54,7 @@ class Forest:
 
     def total(self, ctx: Context, x: Value, how: str) -> Value:
         """What the leaves that rows x [rows, features] reach give together [rows, columns]."""
+        self._check(x.tensor.dims[1])
         table = _table(ctx, self.weights.astype(x.tensor.dtype.numpy), "weights")
         given = ctx.build(Gather(0), table, self._leaves(ctx, x))
         if how in {"MIN", "MAX"}:
@@ -62,6 +63,18 @@ class Forest:
         if how == "SUM":
             return total
         return ctx.build(Mul(), total, ctx.const(1 / len(self.roots), x.tensor.dtype))
+
+    def _check(self, features: int) -> None:
+        """Refuse numbers of nodes or features that there are not."""
+        count = len(self.modes)
+        whole = (self.features, self.values, self.yes, self.no, self.missing)
+        require(all(len(array) == count for array in whole), f"lists that are not of {count} nodes")
+        for array, size, what in (
+            (self.roots, count, "node"),
+            (self.features, features, "feature"),
+        ):
+            known = bool(((array >= 0) & (array < size)).all())
+            require(known and len(array) > 0, f"trees name a {what} that is none of {size}")
 
     def _leaves(self, ctx: Context, x: Value) -> Value:
         """The leaf of each tree for each row [rows, trees]."""

@@ -87,16 +87,16 @@ def binarizer(ctx: Context) -> Value:
 @importer("FeatureVectorizer", domain=ML)
 def feature_vectorizer(ctx: Context) -> Value:
     """The columns of all operands side by side, as f32."""
-    columns = [_columns(ctx, index) for index in range(len(ctx.operands))]
-    return ctx.build(Concat(1), *columns)
+    wanted = ctx.need_attr("inputdimensions")
+    require(len(wanted) == len(ctx.operands), f"{len(wanted)} sizes of {len(ctx.operands)} inputs")
+    return ctx.build(Concat(1), *(_columns(ctx, *pair) for pair in enumerate(wanted)))
 
 
-def _columns(ctx: Context, index: int) -> Value:
-    """Operand `index` as rows of f32; a list of numbers is a row."""
+def _columns(ctx: Context, index: int, wanted: int) -> Value:
+    """Operand `index` as rows of f32 of `wanted` numbers; a list of numbers is a row."""
     dims = ctx.type(index).dims
     rows = dims[0] if len(dims) > 1 else 1
     count = math.prod(dims) // max(rows, 1)
-    wanted = ctx.need_attr("inputdimensions")[index]
     require(count == wanted, f"{count} features, not {wanted}", operand=index)
     return ctx.build(Reshape((rows, count)), ctx.cast(ctx[index], DType.f32))
 
@@ -155,7 +155,8 @@ def opposed(ctx: Context, score: Value, shares: bool) -> Value:
 def _affine(ctx: Context, rows: int) -> Value:
     """x times the coefficients [rows, features], plus the intercepts."""
     coefficients = np.array(ctx.need_attr("coefficients"), np.float32)
-    require(coefficients.size % rows == 0, f"{coefficients.size} coefficients for {rows} rows")
+    fits = rows > 0 and coefficients.size % rows == 0
+    require(fits, f"{coefficients.size} coefficients for {rows} rows")
     w = ctx.const(coefficients.reshape(rows, -1).T)
     made = ctx.build(MatMul(), real(ctx), w)
     intercepts = ctx.attr("intercepts")

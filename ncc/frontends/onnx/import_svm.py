@@ -120,7 +120,9 @@ def _kernels(ctx: Context, count: int) -> Value:
     vectors = _floats(ctx, "support_vectors")
     require(vectors.size == count * features, f"{vectors.size} numbers in {count} vectors")
     vectors = vectors.reshape(count, features)
-    gamma, offset, degree = (ctx.const(v, DType.f32) for v in ctx.attr("kernel_params", (0, 0, 3)))
+    numbers = ctx.attr("kernel_params", (0, 0, 3))
+    require(len(numbers) == 3, f"kernel_params holds {len(numbers)} numbers, not 3")
+    gamma, offset, degree = (ctx.const(number, DType.f32) for number in numbers)
 
     def distance() -> Value:
         apart = build(Sub(), build(Reshape((rows, 1, features)), x), ctx.const(vectors))

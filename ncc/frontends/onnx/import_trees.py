@@ -32,6 +32,13 @@ _AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
 _TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
 """What the numbers that `TreeEnsemble` has for them mean."""
 
+_LISTS = ("treeids", "nodeids", "featureids", "modes", "truenodeids", "falsenodeids")
+"""What the older forms say of every node."""
+_NUMBERED_LISTS = ("featureids", "truenodeids", "trueleafs", "falsenodeids", "falseleafs")
+"""What `TreeEnsemble` says of every node with a test."""
+_MOST = 1 << 28
+"""Numbers that the leaves of a model hold together at most."""
+
 
 @importer("TreeEnsembleRegressor", domain=ML)
 def tree_ensemble_regressor(ctx: Context) -> Value:
@@ -96,12 +103,14 @@ def _numbers(ctx: Context, name: str, default: Sequence[float] | None = None) ->
 
 def _listed(ctx: Context, what: str, columns: int) -> Forest:
     """The nodes as lists with an entry a node, and what leaves give `what` as such lists."""
+    _alike(ctx, *(f"nodes_{name}" for name in _LISTS))
     pairs = zip(ctx.need_attr("nodes_treeids"), ctx.need_attr("nodes_nodeids"), strict=True)
     places = {pair: index for index, pair in enumerate(pairs)}
     first: dict[int, int] = {}
     for (tree, _), place in places.items():
         first.setdefault(tree, place)
     modes = ctx.need_attr("nodes_modes")
+    require(len(places) == len(modes), "two nodes of a tree have the same number")
     tracks = ctx.attr("nodes_missing_value_tracks_true") or (0,) * len(modes)
     return Forest(
         np.array(list(first.values())),
@@ -113,6 +122,13 @@ def _listed(ctx: Context, what: str, columns: int) -> Forest:
         np.array(tracks, bool),
         _weights(ctx, what, columns, places),
     )
+
+
+def _alike(ctx: Context, *names: str) -> None:
+    """Refuse lists of different lengths."""
+    counts = {name: len(ctx.need_attr(name)) for name in names}
+    found = ", ".join(f"{count} {name}" for name, count in counts.items())
+    require(len(set(counts.values())) == 1, f"lists that belong together differ: {found}")
 
 
 def _children(
@@ -129,15 +145,25 @@ def _children(
 def _weights(ctx: Context, what: str, columns: int, places: Mapping[tuple[int, int], int]) -> Array:
     """What each leaf gives [nodes, columns]."""
     weights = _numbers(ctx, f"{what}_weights")
-    table = np.zeros((len(places), columns), weights.dtype)
     names = (f"{what}_treeids", f"{what}_nodeids", f"{what}_ids")
-    for tree, node, column, weight in zip(*map(ctx.need_attr, names), weights, strict=True):
+    _alike(ctx, *names)
+    trees, nodes, ids = map(ctx.need_attr, names)
+    require(len(weights) == len(ids), f"{len(weights)} weights for {len(ids)} {what}_ids")
+    require(set(zip(trees, nodes, strict=True)) <= places.keys(), f"{what}_nodeids names no node")
+    require(0 < columns * len(places) <= _MOST, f"{columns} columns for {len(places)} nodes")
+    table = np.zeros((len(places), columns), weights.dtype)
+    for tree, node, column, weight in zip(trees, nodes, ids, weights, strict=True):
         table[places[tree, node], column % columns] += weight
     return table
 
 
 def _numbered(ctx: Context) -> Forest:
     """The nodes as `TreeEnsemble` has them: those with a test, then the leaves."""
+    names = (
+        *(f"{way}{what}" for way in ("true", "false") for what in ("nodeids", "leafs")),
+        "featureids",
+    )
+    _alike(ctx, *(f"nodes_{name}" for name in names))
     features = np.array(ctx.need_attr("nodes_featureids"))
     splits, given = (ctx.attr_array(name) for name in ("nodes_splits", "leaf_weights"))
     inner, leaves = len(features), len(given)
@@ -146,8 +172,12 @@ def _numbered(ctx: Context) -> Forest:
         raise unsupported("trees with nodes that test for members of a set")
     tracks = ctx.attr("nodes_missing_value_tracks_true") or (0,) * inner
     own = np.arange(inner, inner + leaves)
-    weights = np.zeros((inner + leaves, ctx.attr("n_targets", 1)), given.dtype)
-    weights[own, np.array(ctx.need_attr("leaf_targetids"))] = given
+    targets, columns = np.array(ctx.need_attr("leaf_targetids"), np.int64), ctx.attr("n_targets", 1)
+    known = targets.shape == given.shape and bool(((targets >= 0) & (targets < columns)).all())
+    require(0 < columns * (inner + leaves) <= _MOST, f"{columns} targets of {leaves} leaves")
+    require(known, f"leaf_targetids does not say which of {columns} targets each leaf is of")
+    weights = np.zeros((inner + leaves, columns), given.dtype)
+    weights[own, targets] = given
     return Forest(
         np.array(ctx.need_attr("tree_roots")),
         np.concatenate([features, np.zeros(leaves, features.dtype)]),
