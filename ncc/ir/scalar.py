@@ -86,6 +86,11 @@ def _fmod(a: Scalar, b: Scalar) -> Scalar:
     return np.where(b == 0, 0, np.fmod(a, safe)).astype(a.dtype)
 
 
+def _nearest(x: Scalar) -> Scalar:
+    """The nearest integer, halves to even: an i32, which must hold it."""
+    return np.rint(np.asarray(x)).astype(np.int32)
+
+
 def _shift(function: Callable[..., Scalar]) -> Callable[..., Scalar]:
     """Shifts by the width of the type or more give 0."""
 
@@ -113,6 +118,7 @@ FUNCTIONS: dict[str, Callable[..., Scalar]] = {
     "ceil": np.ceil,
     "trunc": np.trunc,
     "round": np.rint,
+    "nearest": _nearest,
     "fma": _fma,
     # transcendental
     "exp": np.exp,

@@ -58,7 +58,7 @@ def clip_of_extremum(build: Builder, node: Node, x: Value, c: Node) -> Value | S
 @canonical(P((Clip, Relu), P((Clip, Relu), V("x"), bind="inner"), bind="outer"))
 def merge_clips(build: Builder, outer: Op, inner: Op, x: Value) -> Value | Skip:
     """clip(clip(x)) -> clip(x), where relu counts as clip {min = 0}."""
-    (low, high), (least, most) = _bounds(inner), _bounds(outer)
+    (low, high), (least, most) = clip_bounds(inner), clip_bounds(outer)
     if low > high or least > most:
         return Skip("the bounds of one clip are crossed")
     low, high = (min(max(bound, least), most) for bound in (low, high))
@@ -67,5 +67,6 @@ def merge_clips(build: Builder, outer: Op, inner: Op, x: Value) -> Value | Skip:
     return build(Clip(low, high), x)
 
 
-def _bounds(op: Op) -> tuple[float, float]:
+def clip_bounds(op: Op) -> tuple[float, float]:
+    """What a clip or a relu keeps numbers between."""
     return (op.min, op.max) if isinstance(op, Clip) else (0.0, math.inf)

@@ -1,9 +1,14 @@
 """quantize, dequantize: between real numbers and narrow ones with a scale and a zero point."""
 
-from ncc.ir.fold import number
-from ncc.ir.graph import Value
-from ncc.ir.op import Elementwise, op
-from ncc.ir.scalar import Math, Scalar, limits
+import numpy as np
+
+from ncc.ir.fold import constant_array, number
+from ncc.ir.graph import Builder, Value
+from ncc.ir.op import Elementwise, Op, op
+from ncc.ir.ops.clip import Clip, clip_bounds
+from ncc.ir.ops.relu import Relu
+from ncc.ir.rewrite import C, P, Skip, V, canonical
+from ncc.ir.scalar import NUMPY, Math, Scalar, limits
 from ncc.ir.types import DType, TensorType
 
 
@@ -11,7 +16,8 @@ from ncc.ir.types import DType, TensorType
 class Quantize(Elementwise):
     """round(x / scale) + zero_point, halves to even, kept within the range of `to`.
 
-    `scale` has the type of x, `zero_point` the type `to`; both broadcast against x.
+    `scale` has the type of x, `zero_point` the type `to`; both broadcast against x. NaN becomes the
+    least integer.
     """
 
     to: DType
@@ -25,11 +31,31 @@ class Quantize(Elementwise):
         return self.to
 
     def scalar(self, m: Math, x: Scalar, scale: Scalar, zero_point: Scalar) -> Scalar:
-        if self.to.is_int:
-            return m.cast(m.round(x / scale) + m.cast(zero_point, DType.f32), self.to)
-        lowest, highest = limits(self.to)
-        shifted = x / scale + m.cast(zero_point, DType.f32)
-        return m.cast(m.max(m.min(shifted, highest), lowest), self.to)
+        units, point = x / scale, m.cast(zero_point, DType.f32)
+        lowest, highest = (m.const(limit, point) for limit in limits(self.to))
+        if not self.to.is_int:
+            return m.cast(m.max(m.min(units + point, highest), lowest), self.to)
+        least, most = lowest - point, highest - point
+        above = m.where(units > least, units, least)
+        inside = m.where(above < most, above, most)
+        return m.cast(m.nearest(inside) + m.cast(zero_point, DType.i32), self.to)
+
+
+@canonical(
+    P(Quantize, P((Clip, Relu), V("x"), bind="clip"), C("scale"), C("zero"), bind="quantize")
+)
+def clipped_anyway(
+    build: Builder, quantize: Quantize, clip: Op, x: Value, scale: Value, zero: Value
+) -> Value | Skip:
+    """quantize(clip(x)) -> quantize(x), where the bounds are the integers at the ends"""
+    unit, point = constant_array(scale), constant_array(zero)
+    if unit is None or point is None or not quantize.to.is_int or not np.all(unit > 0):
+        return Skip(f"{scale.type} is not known to keep the order")
+    numbers = (np.asarray(bound, unit.dtype) for bound in clip_bounds(clip))
+    made = [quantize.scalar(NUMPY, bound, unit, point) for bound in numbers]
+    if any(np.any(end != limit) for end, limit in zip(made, limits(quantize.to), strict=True)):
+        return Skip("integers do not end where the clip does")
+    return build(quantize, x, scale, zero)
 
 
 @op("dequantize")

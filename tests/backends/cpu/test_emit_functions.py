@@ -46,7 +46,7 @@ EVERYTHING = (*FLOATS, *INTEGERS, DType.bool)
 
 ANY = ("eq", "ne", "lt", "le", "gt", "ge", "where", "min", "max")
 NUMBERS = ("add", "sub", "mul", "div", "fmod", "fma", "neg", "abs")
-ROUNDINGS = ("floor", "ceil", "trunc", "round", "sqrt", "isnan", "isinf")
+ROUNDINGS = ("floor", "ceil", "trunc", "round", "nearest", "sqrt", "isnan", "isinf")
 BITS = ("bitand", "bitor", "bitxor", "bitnot")
 SHIFTS = ("shl", "shr")
 ARITY = {"where": 3, "fma": 3} | dict.fromkeys((*ROUNDINGS, "neg", "abs", "bitnot"), 1)
@@ -94,6 +94,8 @@ def operands(fn: str, dtype: DType) -> list[Array]:
         return [np.resize([True, False, True], 33), np.resize(values, 33), np.resize(values, 33)]
     if fn in SHIFTS:
         values = values[values >= 0]
+    if fn == "nearest":
+        values = values[abs(values) < 2**31]
     if fn == "fma" and dtype is DType.f64:
         values = special_values(DType.f32).astype(np.float64)  # products are exact
     columns = list(zip(*itertools.product(values, repeat=ARITY.get(fn, 2)), strict=True))

@@ -63,6 +63,11 @@ def _float_unary(code: Code, fn: str, _: DType, args: list[Value]) -> Value:
     return code.intrinsic(_FLOAT_UNARY[fn], *args)
 
 
+def _float_nearest(code: Code, _fn: str, _: DType, args: list[Value]) -> Value:
+    whole = literal(0, "i32", args[0].lanes)
+    return code.call(f"llvm.lrint.{overload(whole)}.{overload(args[0])}", whole, *args)
+
+
 def _float_choice(code: Code, fn: str, _: DType, args: list[Value]) -> Value:
     """NaN if either is. A total comes first: it is not the one that is asked whether it is NaN."""
     total, x = args
@@ -81,6 +86,7 @@ _FLOAT: dict[str, _Emit] = {
     **dict.fromkeys(_FLOAT_UNARY, _float_unary),
     "neg": lambda code, _fn, _dtype, args: code.like(args[0], f"fneg {args[0]}"),
     "fma": lambda code, _fn, _dtype, args: code.intrinsic("llvm.fma", *args),
+    "nearest": _float_nearest,
     "min": _float_choice,
     "max": _float_choice,
     "isnan": lambda code, _fn, _dtype, args: code.compare("fcmp uno", args[0], args[0]),

@@ -344,8 +344,8 @@ def apply(fn: str, *args: Any) -> Expr:
 
 
 def result_type(fn: str, args: tuple[Expr, ...]) -> DType:
-    """The element type of `fn(*args)`: bool for a question, else that of the operands."""
-    return DType.bool if fn in _BOOLEAN else args[-1].dtype
+    """The element type of `fn(*args)`: bool for a question, else mostly that of the operands."""
+    return DType.bool if fn in _BOOLEAN else DType.i32 if fn == "nearest" else args[-1].dtype
 
 
 def _fold(fn: str, args: tuple[Expr, ...]) -> Expr | None:
