@@ -20,8 +20,11 @@ NEAR = range(2, 5)
 """Distances between lanes at which loading what lies between is better than lane by lane."""
 
 _NOTHING = Value("@nothing", "ptr")
-_NOTHING_DEFINITION = "@nothing = internal constant [128 x i8] zeroinitializer, align 64"
-"""What a load reads whose guard is false: zeros, enough for the widest vector."""
+_NOTHING_BYTES = 512
+_NOTHING_DEFINITION = (
+    f"@nothing = internal constant [{_NOTHING_BYTES} x i8] zeroinitializer, align 64"
+)
+"""What a load reads whose guard is false: zeros, enough for four vectors of f64 in f32 lanes."""
 
 
 class Memory:
@@ -65,6 +68,7 @@ class Memory:
             return self._gather(node, form, mask, even)
         pointer = self.address(node.buffer, form)
         if even is not None:
+            assert self._lanes.width * node.dtype.itemsize <= _NOTHING_BYTES
             pointer = self._or_nothing(even, pointer)
         loaded = self._load_consecutive(node, pointer, mask)
         if even is None or _is_zero(node.other):
