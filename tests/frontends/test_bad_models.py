@@ -94,6 +94,16 @@ INVALID = {
 }
 
 
+@pytest.mark.parametrize("node", ["Relu(x)", "Unsqueeze(x, all)"])
+def test_more_axes_than_a_bundle_has(node: str) -> None:
+    rank = 33 if node == "Relu(x)" else 20
+    sizes = ", ".join(["1"] * rank)
+    axes = np.arange(20, dtype=np.int64)
+    error = refused(model(f"g (float[{sizes}] x) => (float y) {{ y = {node} }}", all=axes))
+    assert error.exit is ExitCode.UNSUPPORTED
+    assert "axes, more than 32" in str(error)
+
+
 @pytest.mark.parametrize(("text", "says"), INVALID.items(), ids=INVALID.values())
 def test_invalid_graph(text: str, says: str) -> None:
     error = refused(model(text))

@@ -45,7 +45,7 @@ def test_onnx_writes_it_and_we_read_it(tmp_path: Path) -> None:
 
 def test_a_folder_below_is_fine_and_the_length_may_be_left_out(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "w.bin").write_bytes(b"123" + W.tobytes())
+    (tmp_path / "data" / "w.bin").write_bytes(b"123" + W.tobytes() + b"more")
     np.testing.assert_array_equal(
         run(saved(tmp_path, location="data/w.bin", offset=3), W)[0], 2 * W
     )
@@ -102,7 +102,9 @@ REFUSED: dict[str, tuple[Callable[[Path], None], dict[str, str | int], str]] = {
     "hard link": (hard_link, {"location": "w.bin"}, "several names"),
     "pipe": (pipe, {"location": "w.bin"}, "not a regular file"),
     "link to itself": (loop, {"location": "w.bin"}, "missing"),
-    "offset": (whole, {"location": "w.bin", "offset": 4}, "needs 1600 bytes"),
+    "no location": (whole, {"offset": 8, "length": 1600}, "a file without a name"),
+    "empty location": (whole, {"location": ""}, "a file without a name"),
+    "offset": (whole, {"location": "w.bin", "offset": 4}, "which has 1600"),
     "length": (whole, {"location": "w.bin", "length": 1601}, "which has 1600"),
     "far offset": (whole, {"location": "w.bin", "offset": 1 << 50}, "which has 1600"),
     "negative": (whole, {"location": "w.bin", "offset": -8}, "not a number"),

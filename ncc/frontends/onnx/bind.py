@@ -10,7 +10,7 @@ from onnx import TypeProto, ValueInfoProto
 
 from ncc.diagnostics import ExitCode, NccError, meant
 from ncc.frontends.onnx.dtypes import dtype_of
-from ncc.frontends.onnx.tensors import MAX_ELEMENTS
+from ncc.frontends.onnx.tensors import require_possible
 from ncc.ir.op import unsupported
 from ncc.ir.types import Dim, DType, TensorType, dim_symbols, symbol
 
@@ -76,8 +76,7 @@ def bind(
     bound = [Input(item.name, item.type.bind(sizes), item.has_rank) for item in shaped]
     _refuse_unbound(bound, model)
     for item in bound:
-        if item.type.size > MAX_ELEMENTS:
-            raise NccError("invalid-model", f"input '{item.name}' is impossibly large: {item.type}")
+        require_possible(item.type, f"input '{item.name}'")
     return bound
 
 

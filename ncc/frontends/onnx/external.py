@@ -15,6 +15,9 @@ from onnx import TensorProto
 
 from ncc.diagnostics import NccError
 
+ITSELF = "\0"
+"""The location of data in the model's own file: no name that a file can have."""
+
 
 @dataclass(frozen=True)
 class Extent:
@@ -28,17 +31,17 @@ class Extent:
 def locate(tensor: TensorProto, model: Path, wanted: int) -> Extent:
     """Where the `wanted` bytes of an external tensor lie; NccError if not in a file of the model.
 
-    An empty location means the model's file itself. Other locations name a regular file in
-    the model's folder or below it: no absolute path, no "..", no symbolic link that leads out,
-    no file with a second name (hard link) that may stand elsewhere.
+    Locations other than `ITSELF` name a regular file in the model's folder or below it: no
+    absolute path, no "..", no symbolic link that leads out, no file with a second name (hard link)
+    that may stand elsewhere.
     """
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
-    file = _confined(location, model.parent, tensor.name) if location else model
+    file = model if location == ITSELF else _confined(location, model.parent, tensor.name)
     size = file.stat().st_size
     offset = _number(entries, "offset", 0, tensor.name)
-    length = _number(entries, "length", size - offset, tensor.name)
-    if length < 0 or offset + length > size:
+    length = _number(entries, "length", wanted, tensor.name)
+    if offset + length > size:
         raise external_error(
             f"'{tensor.name}' lies at bytes {offset}..{offset + length} of {file.name}, "
             f"which has {size}",
@@ -54,6 +57,8 @@ def locate(tensor: TensorProto, model: Path, wanted: int) -> Extent:
 
 def _confined(location: str, folder: Path, name: str) -> Path:
     """The regular file at `location` below `folder`."""
+    if not location:
+        raise external_error(f"'{name}' lies in a file without a name", "")
     parts = re.split(r"[/\\]", location)
     if (
         location[0] in "/\\"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from ncc.frontends.onnx.dtypes import onnx_dtype
 from ncc.frontends.onnx.functions import FunctionKey
 from ncc.frontends.onnx.order import live_nodes, location
 from ncc.frontends.onnx.registry import Importer, find_importer, unsupported_ops
-from ncc.frontends.onnx.tensors import MAX_ELEMENTS, Tensors
+from ncc.frontends.onnx.tensors import Tensors, require_possible
 from ncc.ir.fold import FoldingBuilder
 from ncc.ir.graph import Value
 from ncc.ir.types import TensorType
@@ -137,13 +136,12 @@ class GraphScope:
             )
         try:
             results = self._results(node)
+            _require_possible(results)
         except NccError as error:
             raise error.located(locs=locs, during="import") from None
         if any(node.output[len(results) :]):
             raise unsupported_ops({f"{node.op_type} with {len(node.output)} outputs": locs})
         for name, value in zip(node.output, results, strict=False):
-            if value is not None:
-                _refuse_huge(value, locs[0])
             self.values[name] = value
 
     def _results(self, node: NodeProto) -> tuple[Value | None, ...]:
@@ -223,8 +221,8 @@ def _type_proto(value: Value | None) -> TypeProto:
     return helper.make_tensor_type_proto(onnx_dtype(value.type.dtype), sizes)
 
 
-def _refuse_huge(value: Value, loc: Loc) -> None:
+def _require_possible(results: Iterable[Value | None]) -> None:
     """Stop at a tensor that no machine can hold."""
-    type = value.type
-    if isinstance(type, TensorType) and type.is_static and math.prod(type.dims) > MAX_ELEMENTS:
-        raise NccError("invalid-model", f"a result of type {type} is impossibly large", locs=(loc,))
+    for value in results:
+        if value is not None and isinstance(value.type, TensorType):
+            require_possible(value.type, "a result")

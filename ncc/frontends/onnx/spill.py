@@ -9,15 +9,27 @@ from __future__ import annotations
 import functools
 import hashlib
 import tempfile
+import threading
 from pathlib import Path
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def spill(data: bytes | memoryview) -> Path:
     """A temporary file with `data`, removed when the process ends; equal data shares one."""
-    path = Path(_folder().name) / f"{hashlib.sha256(data).hexdigest()}.bin"
-    if not path.exists():
-        path.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    with _ONE_AT_A_TIME:
+        path = Path(_folder().name) / f"{digest}.bin"
+        if not path.exists():
+            _write(path, data)
     return path
+
+
+def _write(path: Path, data: bytes | memoryview) -> None:
+    """Make a file that has its name when it is complete."""
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(data)
+    partial.replace(path)
 
 
 @functools.cache

@@ -24,6 +24,8 @@ from ncc.ir.types import DType, TensorType
 
 MAX_ELEMENTS = 1 << 40
 """A tensor that claims more is refused before anything is allocated."""
+MAX_AXES = 32
+"""As many as a bundle can tell of."""
 
 _CHUNK = 1 << 22
 _NIBBLES = (DType.i4, DType.u4)
@@ -80,7 +82,17 @@ def tensor_type(proto: TensorProto, name: str) -> TensorType:
     dims = tuple(proto.dims)
     if any(dim < 0 for dim in dims) or math.prod(dims) > MAX_ELEMENTS:
         raise NccError("invalid-model", f"tensor '{name}' claims the impossible shape {list(dims)}")
-    return TensorType(dtype_of(proto.data_type), dims)
+    type = TensorType(dtype_of(proto.data_type), dims)
+    require_possible(type, f"tensor '{name}'")
+    return type
+
+
+def require_possible(type: TensorType, what: str) -> None:
+    """NccError unless there can be a tensor of this type."""
+    if type.rank > MAX_AXES:
+        raise unsupported(f"{what} has {type.rank} axes, more than {MAX_AXES}")
+    if type.is_static and type.size > MAX_ELEMENTS:
+        raise NccError("invalid-model", f"{what} is impossibly large: {type}")
 
 
 def _stored_bytes(type: TensorType) -> int:

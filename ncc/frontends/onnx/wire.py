@@ -3,7 +3,7 @@
 Protobuf copies every `bytes` field that it parses, so a 2 GB model would cost 2 GB before the
 first node is seen. Here the file is mapped, its wire format is walked (tag, length, payload), and
 a lean copy is made in which each large tensor refers to the place of its bytes in the file: as
-ONNX external data with an empty location. Only the lean copy is parsed.
+ONNX external data of the model's own file. Only the lean copy is parsed.
 
 Format: https://protobuf.dev/programming-guides/encoding/
 """
@@ -18,6 +18,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, StringStringEntryProto, TensorProto
 
+from ncc.frontends.onnx.external import ITSELF
 from ncc.ir.literal import INLINE_LIMIT
 
 MAX_DEPTH = 100
@@ -47,8 +48,8 @@ class _Field(NamedTuple):
 def parse_lean(data: memoryview) -> ModelProto:
     """The model in `data`; WireError when it is not one.
 
-    Tensor data of more than INLINE_LIMIT bytes is replaced by external data with location "" and
-    offset and length relative to `data`.
+    Tensor data of more than INLINE_LIMIT bytes is replaced by external data with location `ITSELF`,
+    and offset and length relative to `data`.
     """
     model = ModelProto()
     lean = _lean(data, 0, len(data), ModelProto.DESCRIPTOR, MAX_DEPTH)
@@ -93,7 +94,7 @@ def _lean_tensor(data: memoryview, start: int, end: int) -> bytes:
         external_data=[
             StringStringEntryProto(key=key, value=str(value))
             for key, value in (
-                ("location", ""),
+                ("location", ITSELF),
                 ("offset", bulk.payload),
                 ("length", bulk.end - bulk.payload),
             )
