@@ -196,6 +196,27 @@ def numbered(x: Array, mode: int, **more: Any) -> Case:
     )
 
 
+def stumps(count: int) -> Case:
+    """Trees of one test each in the form of `TreeEnsemble`."""
+    places = range(count)
+    return ml(
+        "TreeEnsemble",
+        X,
+        opset=5,
+        tree_roots=list(places),
+        nodes_featureids=[place % 4 for place in places],
+        nodes_splits=numpy_helper.from_array(seeded(count, seed=5)),
+        nodes_modes=numpy_helper.from_array(np.zeros(count, np.uint8)),
+        nodes_truenodeids=[2 * place for place in places],
+        nodes_trueleafs=[1] * count,
+        nodes_falsenodeids=[2 * place + 1 for place in places],
+        nodes_falseleafs=[1] * count,
+        leaf_targetids=[0] * (2 * count),
+        leaf_weights=numpy_helper.from_array(seeded(2 * count, seed=6)),
+        n_targets=1,
+    )
+
+
 DOUBLES = {
     "nodes_values_as_tensor": numpy_helper.from_array(np.array(NODES["nodes_values"])),
     "target_weights_as_tensor": numpy_helper.from_array(LEAVES.astype(np.float64)),
@@ -238,6 +259,7 @@ MACHINES = [
 FORESTS = [
     *(numbered(X, mode) for mode in range(6)),
     numbered(X, 0, aggregate_function=0),
+    stumps(300),
     numbered(X.astype(np.float64), 3, aggregate_function=1),
     numbered(HOLES, 1, nodes_missing_value_tracks_true=[1, 0, 1]),
     ml(

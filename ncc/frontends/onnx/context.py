@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, numpy_helper
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
 from ncc.diagnostics import Loc, NccError
 from ncc.frontends.onnx.dtypes import dtype_of
@@ -163,10 +163,9 @@ class Context:
         """Tensor attribute `name`, which the node must have, as an array of any size."""
         if name not in self._attributes:
             raise NccError("invalid-model", f"{self.node.op_type} needs an attribute '{name}'")
-        try:
-            return numpy_helper.to_array(self._attributes[name].t)
-        except (TypeError, ValueError) as error:
-            raise NccError("invalid-model", f"attribute '{name}': {error}") from error
+        found = constant_array(self.attr_tensor(name), None)
+        assert found is not None, "a tensor of the model is a constant or a weight"
+        return found
 
     @cached_property
     def _attributes(self) -> dict[str, AttributeProto]:

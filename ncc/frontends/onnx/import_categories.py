@@ -51,7 +51,7 @@ def label_encoder(ctx: Context) -> Value:
 def _table(ctx: Context, name: str) -> Array:
     """The keys or values of the node."""
     if ctx.has_attr(f"{name}_tensor"):
-        return np.asarray(ctx.attr(f"{name}_tensor")).ravel()
+        return ctx.attr_array(f"{name}_tensor").ravel()
     for kind, dtype in _LISTS.items():
         if ctx.has_attr(f"{name}_{kind}"):
             return np.array(ctx.attr(f"{name}_{kind}"), dtype)
