@@ -30,6 +30,7 @@ from ncc.passes.canonicalize import canonicalize
 from ncc.passes.cse import cse
 from ncc.passes.dce import dce
 from ncc.passes.decompose import decompose
+from ncc.passes.fewer_best import fewer_best
 from ncc.passes.fold import fold
 from ncc.passes.fold_scale import fold_scale
 from ncc.passes.fuse import constant_values
@@ -41,6 +42,7 @@ from ncc.passes.place import place
 from ncc.passes.sensitive import sensitive
 from ncc.passes.share_matrices import share_matrices
 from ncc.passes.specs import BOUND, on_device
+from ncc.passes.unsigned_bytes import unsigned_bytes
 from ncc.passes.widen_f16 import widen_f16
 from ncc.passes.widen_integers import widen_integers
 from ncc.passes.widen_late import widen_late
@@ -53,14 +55,15 @@ Progress = Callable[[str], None]
 def simplify(graph: Graph, options: Options, target: Target) -> Graph:
     """The same numbers from fewer nodes."""
     graph = cse(fold(integer_products(canonicalize(graph))))
-    return dce(cse(canonicalize(fold_scale(share_matrices(lift_scale(graph))))))
+    graph = cse(canonicalize(fold_scale(share_matrices(lift_scale(graph)))))
+    return dce(fewer_best(graph))
 
 
 def precision(graph: Graph, options: Options, target: Target) -> Graph:
     """Explicit casts to the narrow type; what only rounds is stored rounded."""
     graph = widen_f16(graph)
     if target.has_byte_dot:
-        graph = byte_products(graph)
+        graph = byte_products(canonicalize(unsigned_bytes(graph)))
     if not target.has_bf16_dot:
         graph = widen_integers(graph)
     mode = Mode(precision_mode(options, target).value)

@@ -47,6 +47,7 @@ ZERO, ZEROS = Const(np.array(100, np.uint8)), Const(np.arange(4, dtype=np.uint8)
 SIGNED = Const(np.array([-3, 0, 7, 127], np.int8))
 HALVES = f32([0.5, 1.5, 2.5, -0.5, 1e9, -1e9])
 EDGES = np.resize(f32([np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-45, 2.55, -0.05, 12.75]), 37)
+TENTH = Const(np.array(0.1, np.float32))
 BLOCKS = Const(np.abs(seeded(3, 2, 5, seed=1)) + f32(0.1))
 
 QUANTIZED = [
@@ -55,8 +56,8 @@ QUANTIZED = [
     node_case("QuantizeLinear", X, SCALES, SIGNED, axis=1, opset=13),
     node_case("QuantizeLinear", X, SCALES, axis=-2, opset=19),
     node_case("QuantizeLinear", HALVES, Const(np.array(1, np.float32)), ZERO),
-    node_case("QuantizeLinear", EDGES, Const(np.array(0.1, np.float32)), ZERO),
-    node_case("QuantizeLinear", EDGES, Const(np.array(0.1, np.float32)), Const(np.array(-5, np.int8))),
+    node_case("QuantizeLinear", EDGES, TENTH, ZERO),
+    node_case("QuantizeLinear", EDGES, TENTH, Const(np.array(-5, np.int8))),
     node_case("QuantizeLinear", X, BLOCKS, axis=1, block_size=2, opset=21),
     node_case("DequantizeLinear", BYTES, SCALE, ZERO),
     node_case("DequantizeLinear", BYTES, SCALE),
