@@ -32,6 +32,8 @@ def _ops() -> None:
         ("%1 = cast(%w) {to = i32} %0 = reduce_sum(%1) {axes = [1]}", (-512, 508)),
         ("%1 = matmul(%x, %w) %0 = add(%1, %y)", I32),
         ("%0 = mul(%w, %w)", (-128, 127)),
+        ("%1 = transpose(%w) {perm = [2, 0, 1]} %2 = constant 15 : i8[] %0 = and(%1, %2)", (0, 15)),
+        ("%0 = and(%w, %w)", (-128, 127)),
         ("%1 = cast(%y) {to = f32} %0 = cast(%1) {to = i32}", I32),
     ],
 )

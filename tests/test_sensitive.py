@@ -73,3 +73,17 @@ def test_few_rows_by_a_computed_matrix_are_spared(rows: int, kept: list[int]) ->
       return %1
     }}"""
     assert spared(text) == kept
+
+
+@pytest.mark.parametrize(("rows", "kept"), [(6, [0]), (7, [])])
+def test_few_rows_by_integers_in_blocks_are_spared(rows: int, kept: list[int]) -> None:
+    text = f"""graph @g(%x: f32[{rows}, 64]) {{
+      %0 = weight "w" : i4[2, 32, 8]
+      %1 = weight "s" : f32[2, 1, 8]
+      %2 = constant 0 : i4[]
+      %3 = dequantize(%0, %1, %2)
+      %4 = reshape(%3) {{shape = [64, 8]}}
+      %5 = matmul(%x, %4)
+      return %5
+    }}"""
+    assert spared(text) == kept

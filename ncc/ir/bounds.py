@@ -10,13 +10,17 @@ from ncc.ir.ops.arithmetic import Add, Mul, Neg, Sub
 from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.logic import And
 from ncc.ir.ops.matmul import MatMul
 from ncc.ir.ops.reduce import ReduceSum
 from ncc.ir.ops.reshape import Reshape
+from ncc.ir.ops.slice import Slice
+from ncc.ir.ops.transpose import Transpose
 from ncc.ir.scalar import limits
 from ncc.ir.types import TensorType
 
-TELLING = (Cast, Reshape, BroadcastTo, Neg, Add, Sub, Mul, ReduceSum, Conv, MatMul)
+MOVES = (BroadcastTo, Reshape, Slice, Transpose)
+TELLING = (Cast, *MOVES, And, Neg, Add, Sub, Mul, ReduceSum, Conv, MatMul)
 DEPTH = 8
 """Ops in a row that are looked at."""
 
@@ -40,8 +44,10 @@ def _made(node: Node, depth: int) -> Range | None:
         return None
     a, *others = (bounds(value, depth) for value in node.operands)
     match node.op:
-        case Cast() | Reshape() | BroadcastTo():
+        case Cast() | Reshape() | BroadcastTo() | Slice() | Transpose():
             return a
+        case And():
+            return _common_bits(a, others[0])
         case Neg():
             return -a[1], -a[0]
         case Add():
@@ -59,6 +65,12 @@ def _made(node: Node, depth: int) -> Range | None:
 
 def _is_known(value: Value) -> bool:
     return value.tensor.dtype.is_int and value.tensor.is_static
+
+
+def _common_bits(a: Range, b: Range) -> Range | None:
+    """Bounds of a & b: what is not negative clears all bits but its own."""
+    masks = [high for low, high in (a, b) if low >= 0]
+    return (0, min(masks)) if masks else None
 
 
 def _product(a: Range, b: Range) -> Range:

@@ -22,7 +22,7 @@ from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.slice import Slice
 from ncc.ir.ops.transpose import Transpose
-from ncc.passes.few_rows import has_few_rows
+from ncc.passes.few_rows import has_few_rows, has_few_rows_of_blocks
 from ncc.passes.rounded import PRODUCTS
 
 FEW_TERMS = 32
@@ -46,7 +46,7 @@ def sensitive(graph: Graph) -> frozenset[Node]:
 
 def _gains_little(product: Node) -> bool:
     """Whether rows are few, or sums short."""
-    if has_few_rows(product):
+    if has_few_rows(product) or has_few_rows_of_blocks(product):
         return True
     if is_depthwise(product):
         return False

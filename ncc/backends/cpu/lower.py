@@ -11,7 +11,14 @@ from ncc.backends.cpu.kernels.borders import fill_border
 from ncc.backends.cpu.kernels.builder import Call
 from ncc.backends.cpu.kernels.depthwise import is_depthwise
 from ncc.backends.cpu.kernels.inside import product_calls
-from ncc.backends.cpu.kernels.packing import Widths, by_cost, packed_at_run_time, packed_weight
+from ncc.backends.cpu.kernels.packing import (
+    Widths,
+    blocks_for,
+    by_cost,
+    packed_at_run_time,
+    packed_blocks,
+    packed_weight,
+)
 from ncc.backends.cpu.kernels.products import (
     Packed,
     Product,
@@ -196,7 +203,11 @@ class _Lowering:
         product = self._left(node, root, left, right)
         conv = root.op if isinstance(root.op, Conv) else None
         nr = self.widths(root, product.columns, right.tensor.dtype)
-        if right in self.constant:
+        constant = right in self.constant
+        if constant and conv is None and (blocks := blocks_for(right, product)):
+            product = product.in_blocks(blocks.size)
+            packed = packed_blocks(blocks, product, self.target, self.table, nr)
+        elif constant:
             packed = packed_weight(right, conv, product, self.target, self.table, nr)
         else:
             packed, fill = packed_at_run_time(

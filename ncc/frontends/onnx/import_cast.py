@@ -76,8 +76,33 @@ def dequantize_linear(ctx: Context) -> Value:
     if zero is None:
         zero = ctx.const(np.zeros(()), x.tensor.dtype)
     to = ctx.attr_dtype("output_dtype", scale.tensor.dtype)
-    scale = _spread(ctx, ctx.cast(scale, to))
-    return ctx.build(Dequantize(), x, scale, _spread(ctx, zero))
+    scale = ctx.cast(scale, to)
+    if _has_whole_blocks(ctx, scale):
+        return _by_block(ctx, scale, zero)
+    return ctx.build(Dequantize(), x, _spread(ctx, scale), _spread(ctx, zero))
+
+
+def _has_whole_blocks(ctx: Context, scale: Value) -> bool:
+    """Whether there is a scale for every `block_size` elements of `axis` of operand 0."""
+    x, size = ctx.type(0), ctx.attr("block_size", 0)
+    if not size or not x.is_static or scale.tensor.rank != x.rank:
+        return False
+    axis = axis_of(ctx.attr("axis", 1), x.rank)
+    return scale.tensor.dims == (*x.dims[:axis], x.dims[axis] // size, *x.dims[axis + 1 :]) and (
+        x.dims[axis] % size == 0
+    )
+
+
+def _by_block(ctx: Context, scale: Value, zero: Value) -> Value:
+    """Operand 0 dequantized with an axis of its own for the elements of a block."""
+    dims, axis = ctx.type(0).dims, axis_of(ctx.attr("axis", 1), ctx.type(0).rank)
+    before, after = scale.tensor.dims[: axis + 1], scale.tensor.dims[axis + 1 :]
+    apart = ctx.build(Reshape((*before, ctx.attr("block_size"), *after)), ctx[0])
+    units = [
+        value if value.tensor.rank == 0 else ctx.build(Reshape((*before, 1, *after)), value)
+        for value in (scale, zero)
+    ]
+    return ctx.build(Reshape(dims), ctx.build(Dequantize(), apart, *units))
 
 
 def _spread(ctx: Context, value: Value) -> Value:

@@ -26,13 +26,13 @@ from ncc.backends.cpu.loopir.loops import (
     Kind,
     Let,
     Local,
-    Pack,
     Role,
     Stmt,
     Store,
     apply,
     const,
 )
+from ncc.backends.cpu.loopir.panels import Pack
 from ncc.backends.cpu.matrix import DEPTH, LEAST_ROWS, ROWS
 from ncc.backends.cpu.storage.views import View, dense_view
 from ncc.backends.cpu.target import Target

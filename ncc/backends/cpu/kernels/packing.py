@@ -8,14 +8,22 @@ from dataclasses import replace
 
 from ncc.backends.cpu.kernels.builder import Call, KernelBuilder
 from ncc.backends.cpu.kernels.filling import Filling
-from ncc.backends.cpu.kernels.pack import PackPanels
+from ncc.backends.cpu.kernels.pack import PackBlocks, PackPanels
 from ncc.backends.cpu.kernels.products import Packed, Product, factors_of
-from ncc.backends.cpu.loopir.loops import Expr, For, Kind, Role, const
+from ncc.backends.cpu.loopir.loops import (
+    Expr,
+    For,
+    Kind,
+    Role,
+    const,
+)
+from ncc.backends.cpu.loopir.panels import WORD_BITS
 from ncc.backends.cpu.storage.views import View, dense_strides, dense_view, runs
 from ncc.backends.cpu.storage.weights import WeightTable
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import choose
 from ncc.diagnostics import Locs
+from ncc.ir.blocks import Blocks, blocks_of
 from ncc.ir.graph import Builder, Node, Value
 from ncc.ir.ops.conv import Conv
 from ncc.ir.ops.pad import Pad
@@ -58,9 +66,7 @@ def packed_weight(
     """A constant right operand: of a convolution (`root`), else of a matmul."""
     build = Builder()
     few = ROWS_PER_BYTE * weight.tensor.dtype.itemsize
-    walked = zip(product.domain, product.kinds, strict=True)
-    rows = math.prod(extent for extent, kind in walked if kind == "row")
-    if root is None and weight.tensor.dtype.is_float and rows <= few:
+    if root is None and weight.tensor.dtype.is_float and product.height <= few:
         weight = as_bytes(build, weight) or weight
     type = weight.tensor
     if root is not None:
@@ -80,6 +86,26 @@ def packed_weight(
     value = build(op, arranged)
     flat = table.view(value)
     return _packed(flat, op, arranged.tensor, product, type.dims[:-2] if root is None else None)
+
+
+def blocks_for(weight: Value, product: Product) -> Blocks | None:
+    """A constant right operand of a matmul as integers in blocks, if it is best read as such."""
+    few = product.height <= ROWS_PER_BYTE * weight.tensor.dtype.itemsize
+    return blocks_of(Builder(), weight) if few else None
+
+
+def packed_blocks(
+    blocks: Blocks, product: Product, target: Target, table: WeightTable, nr: int | None = None
+) -> Packed:
+    """Integers in blocks, in panels of words, for a product whose runs are the blocks."""
+    units = [value for value in (blocks.scales, blocks.points) if value is not None]
+    width = panels_op(product, DType.f32, target, nr).nr
+    op = PackBlocks(width, WORD_BITS // blocks.bits)
+    flat = table.view(Builder()(op, blocks.whole, *units))
+    pack = op.layout(blocks.whole.tensor, blocks.count, len(units))
+    strides = (pack.panel // blocks.count,)
+    view = replace(flat, shape=(1, flat.size), strides=(flat.size, 1))
+    return Packed(view, pack, (0,) * len(product.domain), strides)
 
 
 def _packed(

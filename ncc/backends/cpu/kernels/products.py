@@ -15,12 +15,12 @@ from ncc.backends.cpu.loopir.loops import (
     For,
     Kind,
     Local,
-    Pack,
     Role,
     Stmt,
     Var,
     const,
 )
+from ncc.backends.cpu.loopir.panels import Pack
 from ncc.backends.cpu.storage.views import View, runs
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import LINE, choose, product_width
@@ -75,6 +75,17 @@ class Product:
     def run(self) -> int:
         """Elements of the innermost summed axis."""
         return self.reduction[-1][0]
+
+    def in_blocks(self, size: int) -> Product:
+        """The same with blocks of `size` elements as runs."""
+        assert len(self.reduction) == 1, "blocks are those of one run"
+        return replace(self, reduction=((self.run // size, size), (size, 1)))
+
+    @property
+    def height(self) -> int:
+        """All rows of one product of the batch."""
+        walked = zip(self.domain, self.kinds, strict=True)
+        return math.prod(extent for extent, kind in walked if kind == "row")
 
     def spread(self, view: View) -> View:
         """A view of (a broadcast part of) the result over the axes of the domain."""

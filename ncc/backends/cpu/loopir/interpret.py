@@ -27,6 +27,7 @@ from ncc.backends.cpu.loopir.loops import (
     Store,
     Var,
 )
+from ncc.backends.cpu.loopir.panels import WORD_BITS, BlockPack
 from ncc.backends.cpu.loopir.uses import postorder
 from ncc.ir.scalar import FUNCTIONS, NUMPY
 
@@ -92,11 +93,21 @@ class _Run:
         total = np.zeros((), stmt.acc.dtype.numpy)[()]
         for reduced in _positions([extent for _, extent in stmt.k]):
             self._values.update(zip((var for var, _ in stmt.k), reduced, strict=True))
-            first = int(self._evaluate(stmt.b.index))
-            place = first + stmt.pack.offset(column, int(reduced[-1]))
-            a, b = self._evaluate(stmt.a), self._load(stmt.b.buffer, place)
+            a, b = self._evaluate(stmt.a), self._factor(stmt, column, int(reduced[-1]))
             total = total + a.astype(total.dtype) * b.astype(total.dtype)
         return total
+
+    def _factor(self, stmt: Contract, column: int, position: int) -> Any:
+        """The right factor of a column at a position of the run."""
+        pack, first = stmt.pack, int(self._evaluate(stmt.b.index))
+        element = self._load(stmt.b.buffer, first + pack.offset(column, position))
+        if not isinstance(pack, BlockPack):
+            return element
+        up = WORD_BITS - pack.bits * (position % pack.kr + 1)
+        whole = (element << np.uint32(up)).view(np.int32) >> np.int32(WORD_BITS - pack.bits)
+        rows = (first + pack.unit(column, number) for number in range(pack.units))
+        scale, *point = (self._load(stmt.b.buffer, row).view(np.float32) for row in rows)
+        return (whole.astype(np.float32) - sum(point, np.float32(0))) * scale
 
     def _evaluate(self, root: Expr) -> Any:
         if root not in self._orders:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from ncc.backends.cpu.loopir.panels import Pack
 from ncc.ir.types import DType
 
 
@@ -237,27 +238,6 @@ class If(Stmt):
 
 
 @dataclass(frozen=True, slots=True)
-class Pack:
-    """How the right operand of a contraction lies in memory: in panels of `nr` columns.
-
-    Element (k.., n) is at `b.index` with n=0 plus `panel * (n // nr) + kr * (n % nr)` plus, for
-    the last reduction axis (the run) at position r: `(r // kr) * (kr * nr) + r % kr`.
-    The run is padded with zeros to a multiple of `kr`, columns to a multiple of `nr`.
-    `b.index` holds the outer variables and every reduction variable but the last.
-    """
-
-    nr: int
-    kr: int
-    panel: int
-
-    def offset(self, column: int, position: int) -> int:
-        """Elements from `b.index` to the one of `column` at `position` of the run."""
-        panel, lane = divmod(column, self.nr)
-        step, rest = divmod(position, self.kr)
-        return panel * self.panel + (step * self.nr + lane) * self.kr + rest
-
-
-@dataclass(frozen=True, slots=True)
 class TileOrder:
     """In what order the tiles of a contraction are computed.
 
@@ -275,6 +255,7 @@ class Contract(Stmt):
     """for m.., n: acc = sum over k.. of a * b, in f32 (i32 for integers); then `body`.
 
     Both have one type, or b is i8 and a is u8, or of floats: then b is made floats as it is read.
+    With a `BlockPack` b is u32 and a f32.
 
     `m` lists the row variables with their extents, outermost first (a convolution has the batch,
     the output row and the output column); the register tile covers the last one, which is never

@@ -31,6 +31,7 @@ from ncc.backends.cpu.loopir.loops import (
     result_type,
     walk,
 )
+from ncc.backends.cpu.loopir.panels import BlockPack
 from ncc.backends.cpu.loopir.uses import Reads, Source, operands, postorder
 from ncc.ir.scalar import FUNCTIONS
 from ncc.ir.types import DType
@@ -177,6 +178,8 @@ class _Verifier:
         assert stmt.m, "a contraction needs a row variable"
         assert stmt.order is None or stmt.order.block > 0, "a block holds no tile"
         assert stmt.k, "a contraction needs a reduction variable"
+        if isinstance(stmt.pack, BlockPack):
+            _verify_blocks(stmt, stmt.pack)
         inner, left, right = scope.inner(), scope.inner(), scope.inner()
         for var in (*dict(stmt.m), stmt.n, *dict(stmt.k)):
             self._bind(var, inner)
@@ -258,3 +261,11 @@ def _combines(stmt: Assign, how: str) -> bool:
     if value.fn == "fma" and how == "add":
         fits = value.args[2] is stmt.local and len(others) == 2
     return fits and stmt.local not in postorder(others)
+
+
+def _verify_blocks(stmt: Contract, pack: BlockPack) -> None:
+    """Check what a contraction with integers in blocks says of them."""
+    assert (stmt.a.dtype, stmt.b.dtype) == (DType.f32, DType.u32), "blocks are words, times f32"
+    assert pack.kr in {4, 8, 16}, "integers have 2, 4 or 8 bits"
+    assert stmt.k[-1][1] % pack.kr == 0, "a block is whole words"
+    assert pack.units in {1, 2}, "a block has scales, and perhaps zero points"

@@ -15,6 +15,8 @@ from ncc.backends.cpu.tiles import L2_BYTES, LINE
 
 SOON = 128 * LINE
 """How far ahead a panel is read that is used once, or is too large to wait in the cache; bytes."""
+SOON_NARROW = 512 * LINE
+"""The same for elements that are made wider as they are read, which takes as long as reading."""
 OFTEN = 32
 """Row tiles for which it does not matter that the first of them waits for the only panel."""
 
@@ -51,27 +53,32 @@ class Panels:
 
 
 def panels_ahead(
-    b: Stream, panels: Panels, unrolled: int, l2_bytes: int = L2_BYTES
+    b: Stream, panels: Panels, unrolled: int, l2_bytes: int = L2_BYTES, soon: int = SOON
 ) -> Ahead | None:
-    """For panels that are walked in rounds of `unrolled` steps; None where all of them stay."""
+    """For panels that are walked in rounds of `unrolled` steps; None where all of them stay.
+
+    Those that are used once are asked for `soon` bytes ahead.
+    """
     if panels.stay(l2_bytes):
         return None
     lines = -(-unrolled * b.step // LINE)
     if panels.tiles == 1 or panels.count == 1 or 2 * panels.nbytes > l2_bytes:
-        return Ahead(Stream(b.axes, b.step, lines), SOON)
+        return Ahead(Stream(b.axes, b.step, lines), soon)
     each = -(-lines // panels.tiles)
     return Ahead(Stream(b.axes, b.step, each), panels.nbytes, each * LINE, -(-lines // each))
 
 
-def panels_in_order(walk: Walk, panels: Panels, l2_bytes: int = L2_BYTES) -> Ahead | None:
+def panels_in_order(
+    walk: Walk, panels: Panels, l2_bytes: int = L2_BYTES, soon: int = SOON
+) -> Ahead | None:
     """The same, but each row tile asks for lines that follow each other.
 
     Hardware then joins in, and what the core asks for itself is not on its way for long: it can
     only wait for a few lines at a time, those of its operands among them.
     """
     _, b = walk.streams
-    spread = panels_ahead(b, panels, walk.unrolled, l2_bytes)
-    if spread is None or spread.distance == SOON:
+    spread = panels_ahead(b, panels, walk.unrolled, l2_bytes, soon)
+    if spread is None or spread.distance == soon:
         return spread
     rounds = max(1, walk.steps // walk.unrolled)
     every = rounds * math.prod(walk.axes)

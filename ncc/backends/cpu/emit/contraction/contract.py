@@ -16,6 +16,7 @@ from ncc.backends.cpu.emit.contraction.matrix import MatrixTiles, fits_matrix
 from ncc.backends.cpu.emit.contraction.product import VectorTiles
 from ncc.backends.cpu.emit.contraction.tile import TileEmitter
 from ncc.backends.cpu.loopir.loops import Contract
+from ncc.backends.cpu.loopir.panels import BlockPack
 from ncc.backends.cpu.loopir.uses import changes
 from ncc.ir.types import DType
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 def emit_contract(fn: FunctionEmitter, stmt: Contract) -> None:
     """Emit all tiles of `stmt`, or those of this core."""
     assert stmt.tile[1] == stmt.pack.nr, "a tile is as wide as a panel"
-    assert stmt.b.dtype in {stmt.a.dtype, DType.i8}, "the right operand has another type"
+    fits = isinstance(stmt.pack, BlockPack) or stmt.b.dtype in {stmt.a.dtype, DType.i8}
+    assert fits, "the right operand has another type"
     assert stmt.a.guard is None, "operands of a product are not guarded"
     assert stmt.b.guard is None, "operands of a product are not guarded"
     if stmt.columns == 0 or any(extent == 0 for _, extent in stmt.m):

@@ -11,13 +11,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ncc.backends.cpu.emit.code import Code, Value, integer, literal
-from ncc.backends.cpu.emit.contraction.ahead import Ahead, Panels, panels_in_order
+from ncc.backends.cpu.emit.contraction.ahead import (
+    SOON,
+    SOON_NARROW,
+    Ahead,
+    Panels,
+    panels_in_order,
+)
 from ncc.backends.cpu.emit.contraction.aside import Aside
+from ncc.backends.cpu.emit.contraction.blocks import BlockSums
 from ncc.backends.cpu.emit.contraction.body import Body, body_bytes
 from ncc.backends.cpu.emit.contraction.finish import finish_for
 from ncc.backends.cpu.emit.contraction.grid import Place
 from ncc.backends.cpu.emit.contraction.tile import TileEmitter, row_extents
-from ncc.backends.cpu.emit.contraction.unit import Unit, unit_of
+from ncc.backends.cpu.emit.contraction.unit import BlockUnit, Unit, unit_of
 from ncc.backends.cpu.emit.contraction.walk import Carried, Cursor, Walk, moved
 from ncc.backends.cpu.emit.registers import emptied, settled
 from ncc.backends.cpu.loopir.loops import Contract
@@ -79,6 +86,8 @@ class VectorTiles(TileEmitter):
 
     @property
     def cuts(self) -> Sequence[int]:
+        if isinstance(self._unit, BlockUnit):
+            return (1,)
         *outer, (_, run) = self.stmt.k
         values = [1, *itertools.accumulate((extent for _, extent in outer), operator.mul)]
         most = 1 if run % self.depth else self.steps // SHORTEST_PART
@@ -96,7 +105,8 @@ class VectorTiles(TileEmitter):
 
     def panels_ahead(self, walk: Walk) -> Ahead | None:
         """In order: products leave the time in which hardware joins in."""
-        return panels_in_order(walk, self.panels, self.l2_bytes)
+        soon = SOON_NARROW if isinstance(self._unit, BlockUnit) else SOON
+        return panels_in_order(walk, self.panels, self.l2_bytes, soon)
 
     @property
     def _asks(self) -> bool:
@@ -164,7 +174,7 @@ class VectorTiles(TileEmitter):
 
     def _sums(
         self, start: Cursor, turn: Value, rows: int, columns: int, part: Value | None = None
-    ) -> tuple[Sums, Cursor]:
+    ) -> tuple[Sums | BlockSums, Cursor]:
         """How the sums of a tile, or a part of them, are made, and from where on."""
         vectors = -(-columns // self._unit.lanes)
         splits = partial_sums(rows, vectors, self.steps)
@@ -174,6 +184,8 @@ class VectorTiles(TileEmitter):
             walk, start = walk.part(self.fn.code, start, part, self.parts)
         walk, cursor = self.asking(walk, start, turn, rows)
         places = tuple(self.row_start(row) for row in range(rows))
+        if isinstance(self._unit, BlockUnit):
+            return BlockSums(self._unit, places, vectors, walk), cursor
         return Sums(self._unit, self.depth, places, vectors, walk, self.fn.target, splits), cursor
 
 

@@ -184,7 +184,10 @@ class TileEmitter(ABC):
                 tuple(self.stride(operand, var) for var, _ in stmt.k[:-1]),
                 elements * operand.dtype.itemsize,
             )
-            for operand, elements in ((stmt.a, depth), (stmt.b, depth * stmt.pack.nr))
+            for operand, elements in (
+                (stmt.a, depth),
+                (stmt.b, depth // stmt.pack.kr * stmt.pack.row),
+            )
         )
         return a, b
 

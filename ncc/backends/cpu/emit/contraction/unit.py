@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ncc.backends.cpu.emit.code import Code, Value, integer, literal
+from ncc.backends.cpu.emit.code import Code, Value, integer, literal, vector_literal
 from ncc.backends.cpu.emit.types import element, stored
 from ncc.backends.cpu.loopir.loops import Contract
+from ncc.backends.cpu.loopir.panels import WORD_BITS, BlockPack
 from ncc.backends.cpu.target import Target
 from ncc.backends.cpu.tiles import accumulator_lanes
 from ncc.ir.types import DType
+
+TABLE_BITS, TABLE_SIZE = 4, 16
+"""What a vector of 16 numbers is a table for: an instruction looks at the lowest 4 bits alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,35 @@ class BytesUnit(Unit):
     def vector(self, code: Code, pointer: Value) -> Value:
         wide = code.resize(code.load(pointer, "i8", self.lanes), "i32", signed=True)
         return code.convert("sitofp", wide, "float")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockUnit(Unit):
+    """Products of f32 with integers of a few bits, which lie as `pack` says."""
+
+    pack: BlockPack
+
+    def vector(self, code: Code, pointer: Value) -> Value:
+        """The words that a vector of columns has for one step."""
+        return code.load(pointer, "i32", self.lanes)
+
+    def factor(self, code: Code, words: Value, place: int) -> Value:
+        """The integers at one place of each word, as f32."""
+        bits = self.pack.bits
+        if bits <= TABLE_BITS and self.lanes == TABLE_SIZE:
+            table = vector_literal([_signed(n, bits) for n in range(TABLE_SIZE)], "float")
+            down = code.binary("lshr", words, literal(bits * place, "i32", self.lanes))
+            return code.call("llvm.x86.avx512.permvar.sf.512", table, table, down)
+        up, unused = WORD_BITS - bits * (place + 1), WORD_BITS - bits
+        high = code.binary("shl", words, literal(up, "i32", self.lanes))
+        whole = code.binary("ashr", high, literal(unused, "i32", self.lanes))
+        return code.convert("sitofp", whole, "float")
+
+
+def _signed(number: int, bits: int) -> int:
+    """What the lowest bits of a number are as an integer with a sign."""
+    half = 1 << (bits - 1)
+    return (number + half) % (2 * half) - half
 
 
 class GroupUnit(Unit):
@@ -228,6 +261,9 @@ class ArmQuadUnit(QuadUnit):
 
 def unit_of(stmt: Contract, target: Target) -> Unit:
     """The unit for a contraction."""
+    if isinstance(stmt.pack, BlockPack):
+        lanes = accumulator_lanes(stmt.a.dtype, target)
+        return BlockUnit(stmt.a.dtype, stmt.b.dtype, lanes, stmt.pack)
     return unit_for(stmt.a.dtype, stmt.b.dtype, stmt.pack.kr, target)
 
 

@@ -22,7 +22,6 @@ from ncc.backends.cpu.loopir.loops import (
     Let,
     Load,
     Local,
-    Pack,
     Role,
     Stmt,
     Store,
@@ -30,6 +29,7 @@ from ncc.backends.cpu.loopir.loops import (
     Var,
     result_type,
 )
+from ncc.backends.cpu.loopir.panels import BlockPack, Pack
 from ncc.backends.cpu.loopir.text.syntax import grammar
 from ncc.diagnostics import NccError
 from ncc.ir.scalar import FUNCTIONS
@@ -56,6 +56,11 @@ def _trees(tree: Tree[Token]) -> list[Tree[Token]]:
 
 def _tokens(tree: Tree[Token]) -> list[Token]:
     return [child for child in tree.children if isinstance(child, Token)]
+
+
+def _pack(panels: Tree[Token]) -> Pack:
+    nr, kr, panel, *units = map(int, _tokens(panels))
+    return BlockPack(nr, kr, panel, *units) if units else Pack(nr, kr, panel)
 
 
 class _KernelReader:
@@ -165,7 +170,6 @@ class _KernelReader:
         ((n, extent),) = map(self._range, _trees(columns))
         k = tuple(map(self._range, _trees(runs)))
         left, right = self._load(a), self._load(b)
-        nr, kr, panel = map(int, _tokens(panels))
         height, width = map(int, _tokens(tile))
         acc = self._declare(name, Local(str(name), self._dtype(dtype)))
         return Contract(
@@ -175,7 +179,7 @@ class _KernelReader:
             k=k,
             a=left,
             b=right,
-            pack=Pack(nr, kr, panel),
+            pack=_pack(panels),
             acc=acc,
             body=self._block(body),
             tile=(height, width),

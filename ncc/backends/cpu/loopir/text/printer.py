@@ -32,6 +32,7 @@ from ncc.backends.cpu.loopir.loops import (
     Var,
     walk,
 )
+from ncc.backends.cpu.loopir.panels import BlockPack
 from ncc.backends.cpu.loopir.text.syntax import keywords
 from ncc.backends.cpu.loopir.uses import children, operands, postorder
 from ncc.ir.types import DType
@@ -148,6 +149,8 @@ class _Printer:
         yield f"    over {', '.join(self._range(*pair) for pair in stmt.k)}"
         rows, columns = stmt.tile
         panels = f"{stmt.pack.nr}, {stmt.pack.kr}, {stmt.pack.panel}"
+        if isinstance(stmt.pack, BlockPack):
+            panels += f" units {stmt.pack.units}"
         order = f" order {stmt.order.block}, {stmt.order.parts}" if stmt.order else ""
         yield f"    tile {rows}, {columns} panels {panels}{order} {{"
         yield from self._block(stmt.body, "  ")
