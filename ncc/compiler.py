@@ -30,6 +30,7 @@ from ncc.passes.canonicalize import canonicalize
 from ncc.passes.cse import cse
 from ncc.passes.dce import dce
 from ncc.passes.decompose import decompose
+from ncc.passes.fewer_best import fewer_best
 from ncc.passes.fold import fold
 from ncc.passes.fold_scale import fold_scale
 from ncc.passes.fuse import constant_values
@@ -54,7 +55,8 @@ Progress = Callable[[str], None]
 def simplify(graph: Graph, options: Options, target: Target) -> Graph:
     """The same numbers from fewer nodes."""
     graph = cse(fold(integer_products(canonicalize(graph))))
-    return dce(cse(canonicalize(fold_scale(share_matrices(lift_scale(graph))))))
+    graph = cse(canonicalize(fold_scale(share_matrices(lift_scale(graph)))))
+    return dce(fewer_best(graph))
 
 
 def precision(graph: Graph, options: Options, target: Target) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,27 @@ def group_by_group(dtype: type) -> Array:
     return x
 
 
+def whole(dtype: type) -> Array:
+    """Rows of integers near each other, as far apart as can be, and all alike."""
+    draw, ends = np.random.default_rng(0), np.iinfo(np.int64)
+    x: Array = draw.integers(-300, 300, (ROWS, SIZE))
+    x[0] = -7
+    x[1, ::3], x[1, 1::3] = ends.min, ends.max
+    x[2] = draw.integers(ends.min, ends.max, SIZE)
+    x[3] = ends.max - x[3] % 256
+    x[4] *= 1 << 33
+    return x.astype(dtype)
+
+
 @pytest.mark.parametrize("k", [1, 18, 70, SIZE])
 @pytest.mark.parametrize("largest", [0, 1])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("rows", [unusual, group_by_group])
+@pytest.mark.parametrize(
+    ("rows", "dtype"),
+    [
+        *itertools.product((unusual, group_by_group), (np.float32, np.float64)),
+        (whole, np.int64),
+    ],
+)
 def test_the_best_are_those_of_the_op(
     rows: Any, dtype: type, largest: int, k: int, tmp_path: Path
 ) -> None:

@@ -2,7 +2,8 @@
 
 Few elements go where as many others belong before them. More are sorted by radix: a pass deals the
 elements of one line into another by one digit of their keys, from the lowest digit on; elements
-with equal digits keep their order, so that equal keys do.
+with equal digits keep their order, so that equal keys do. What is dealt is what keys are more than
+the least, so that whole numbers of 64 bits that are not far apart take two passes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ncc.backends.cpu.loopir.loops import (
     Convert,
     Expr,
     For,
+    If,
     Kind,
     Let,
     Load,
@@ -114,11 +116,37 @@ class Sorter:
         """Statements that sort the first `count` of `line`, and which of the two then has them."""
         if count <= FEW:
             return [self._ranked(line, other, count)], other
+        if line.keys.dtype is DType.u64:
+            return self._dealt_in_range(line, other, count), line
         stmts: list[Stmt] = []
         for number in range(line.keys.dtype.itemsize):
-            stmts += self._deal(line, other, count, number * DIGIT)
+            none = Const(0, line.keys.dtype)
+            stmts += self._deal(line, other, count, none, number * DIGIT)
             line, other = other, line
         return stmts, line
+
+    def _dealt_in_range(self, line: Line, other: Line, count: int) -> list[Stmt]:
+        """Two passes at a time, those left out whose digits are beyond the range of the keys."""
+        least, most = (Local(self.names(name), line.keys.dtype) for name in ("l", "m"))
+        stmts = self._range(line, count, least, most)
+        for there in range(0, 8 * line.keys.dtype.itemsize, 2 * DIGIT):
+            passes = (
+                *self._deal(line, other, count, least, there),
+                *self._deal(other, line, count, least, there + DIGIT),
+            )
+            in_range = (most - least) >= Const(1 << there, most.dtype)
+            stmts.append(If(in_range, passes))
+        return stmts
+
+    def _range(self, line: Line, count: int, least: Local, most: Local) -> list[Stmt]:
+        """Declares the least and the greatest key."""
+        index = self.names.var()
+        how = ((least, "min"), (most, "max"))
+        found = tuple(Assign(key, apply(fn, key, line.key(index))) for key, fn in how)
+        return [
+            *(Let(key, line.key(const(0))) for key in (least, most)),
+            For(index, count, found, Kind.vector, reduce=how),
+        ]
 
     def _ranked(self, line: Line, other: Line, count: int) -> Stmt:
         """Each element put after those with lower keys, and with equal ones that stand before."""
@@ -134,11 +162,11 @@ class Sorter:
         )
         return For(index, count, body)
 
-    def _deal(self, line: Line, other: Line, count: int, shift: int) -> list[Stmt]:
-        """One pass, by the digit at `shift`."""
+    def _deal(self, line: Line, other: Line, count: int, least: Expr, shift: int) -> list[Stmt]:
+        """One pass, by the digit at `shift` of what keys are more than `least`."""
 
         def slot(index: Expr) -> Expr:
-            digit = apply("shr", line.key(index), shift) & (BINS - 1)
+            digit = apply("shr", line.key(index) - least, shift) & (BINS - 1)
             return MATH.cast(digit, DType.i64)
 
         def counted(index: Expr) -> tuple[Stmt, ...]:
