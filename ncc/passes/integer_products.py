@@ -32,6 +32,7 @@ from ncc.ir.ops.broadcast_to import BroadcastTo
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.constant import Constant
 from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.matmul import MatMul
 from ncc.ir.ops.max_pool import MaxPool
 from ncc.ir.ops.quantize import Dequantize, Quantize
@@ -53,7 +54,8 @@ def integer_products(graph: Graph, *, trace: Trace | None = None) -> Graph:
     """`graph` with products of dequantized tensors made of integers of 8 bits."""
     if not any(isinstance(node.op, Dequantize) for node in graph.nodes):
         return graph
-    moved = rewrite(graph, (moved_integers, largest_integers, same_integers), trace=trace)
+    moves = (moved_integers, gathered_integers, largest_integers, same_integers)
+    moved = rewrite(graph, moves, trace=trace)
     scaled = rewrite(moved, (integer_product, whole_bias, relu_of_units), trace=trace)
     return rewrite(scaled, (requantized,), trace=trace)
 
@@ -68,6 +70,16 @@ def moved_integers(build: Builder, move: Node, x: Value, s: Value, z: Value) -> 
     if any(value is None for value in moved):
         return Skip(f"{s.type} and {z.type} do not move like {x.type}")
     return build(Dequantize(), build(move.op, x), *(value for value in moved if value))
+
+
+@rule(P(Gather, P(Dequantize, V("x"), V("s"), V("z")), V("places"), bind="gather"))
+def gathered_integers(
+    build: Builder, gather: Gather, x: Value, s: Value, z: Value, places: Value
+) -> Value | Skip:
+    """gather(dequantize(x)) -> dequantize(gather(x)), for bytes in one unit"""
+    if x.tensor.dtype not in {DType.i8, DType.u8} or s.tensor.size != 1 or z.tensor.size != 1:
+        return Skip(f"{x.type} in units {s.type} are no bytes in one unit")
+    return build(Dequantize(), build(gather, x, places), _plain(build, s), _plain(build, z))
 
 
 @rule(P(MaxPool, P(Dequantize, V("x"), V("s"), V("z")), bind="pool"))
