@@ -54,6 +54,11 @@ LEAST_TURNS = 3
 
 MIN_CHAINS = 8
 """Independent sums that keep two product units of latency 4 busy."""
+STREAMS = 4
+"""Places from which memory is read faster than from one: hardware looks ahead to the end of a page
+and begins anew in the next, and the other streams go on meanwhile."""
+STREAM_BYTES = 32 * 1024
+"""Of a stream that is long enough to be worth its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +224,22 @@ def partial_sums(height: int, vectors: int, steps: int) -> int:
     while parts * height * vectors < MIN_CHAINS and 2 * parts <= steps:
         parts *= 2
     return parts
+
+
+def stretches(height: int, vectors: int, run_bytes: int, target: Target) -> int:
+    """Into how many streams to cut a run of a panel, `run_bytes` long, that one tile alone reads.
+
+    A power of two; each stretch has sums of its own, which fit the registers beside one row of B
+    and one A.
+    """
+
+    def fits(count: int) -> bool:
+        return (count * height + 1) * vectors + 1 <= target.registers
+
+    count = 1
+    while count < STREAMS and 2 * count * STREAM_BYTES <= run_bytes and fits(2 * count):
+        count *= 2
+    return count
 
 
 def panel_parts(cuts: Sequence[int], row_tiles: int, panel_bytes: int) -> int:

@@ -70,6 +70,12 @@ def test_matrix_products_of_any_shape(dtype: DType, target: Target, rows: int, e
     assert_sums(problems, compute(problems, target, edge=edge))
 
 
+@pytest.mark.parametrize(("dtype", "target"), FACTORS)
+def test_long_panels_that_one_tile_reads(dtype: DType, target: Target) -> None:
+    problems = [matmul(rows, 100, 2051, dtype, target) for rows in (1, 2, 3)]
+    assert_sums(problems, compute(problems, target))
+
+
 CONVOLUTIONS = {
     "overlapping rows of taps": Conv((9, 30), 16, 33),
     "odd runs": Conv((9, 16), 3, 64, taps=(3, 5)),

@@ -19,6 +19,7 @@ from ncc.backends.cpu.tiles import (
     even_piece,
     panel_parts,
     partial_sums,
+    stretches,
 )
 from ncc.ir.types import DType
 
@@ -73,6 +74,16 @@ def test_packed_weights_fix_the_columns() -> None:
 )
 def test_short_tiles_split_their_sums(height: int, vectors: int, steps: int, parts: int) -> None:
     assert partial_sums(height, vectors, steps) == parts
+
+
+@pytest.mark.parametrize(
+    ("height", "vectors", "run_bytes", "count"),
+    [(1, 4, 1 << 20, 4), (3, 4, 1 << 20, 2), (4, 4, 1 << 20, 1), (1, 4, 96 << 10, 2)],
+)
+def test_one_tile_reads_long_panels_in_several_streams(
+    height: int, vectors: int, run_bytes: int, count: int
+) -> None:
+    assert stretches(height, vectors, run_bytes, V4) == count
 
 
 def test_rows_that_stay_in_cache_are_taken_by_every_panel_in_turn() -> None:

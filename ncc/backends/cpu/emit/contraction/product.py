@@ -25,7 +25,7 @@ from ncc.backends.cpu.emit.contraction.finish import finish_for
 from ncc.backends.cpu.emit.contraction.grid import Place
 from ncc.backends.cpu.emit.contraction.tile import TileEmitter, row_extents
 from ncc.backends.cpu.emit.contraction.unit import BlockUnit, Unit, unit_of
-from ncc.backends.cpu.emit.contraction.walk import Carried, Cursor, Walk, moved
+from ncc.backends.cpu.emit.contraction.walk import Carried, Cursor, Walk, divided, moved
 from ncc.backends.cpu.emit.registers import emptied, settled
 from ncc.backends.cpu.loopir.loops import Contract
 from ncc.backends.cpu.target import Target
@@ -36,6 +36,7 @@ from ncc.backends.cpu.tiles import (
     even_piece,
     panel_parts,
     partial_sums,
+    stretches,
     tiles_aside,
 )
 
@@ -177,9 +178,10 @@ class VectorTiles(TileEmitter):
     ) -> tuple[Sums | BlockSums, Cursor]:
         """How the sums of a tile, or a part of them, are made, and from where on."""
         vectors = -(-columns // self._unit.lanes)
-        splits = partial_sums(rows, vectors, self.steps)
+        count = self._stretches(rows, vectors)
+        splits = partial_sums(count * rows, vectors, self.steps)
         unrolled = max(splits, UNROLLED if self.steps >= UNROLLED else 1)
-        walk = self.whole_walk(unrolled)
+        walk = replace(self.whole_walk(unrolled), stretches=count)
         if part is not None:
             walk, start = walk.part(self.fn.code, start, part, self.parts)
         walk, cursor = self.asking(walk, start, turn, rows)
@@ -188,6 +190,16 @@ class VectorTiles(TileEmitter):
             return BlockSums(self._unit, places, vectors, walk), cursor
         return Sums(self._unit, self.depth, places, vectors, walk, self.fn.target, splits), cursor
 
+    def _stretches(self, rows: int, vectors: int) -> int:
+        """In how many stretches a tile walks a run: one where panels are read more than once.
+
+        The runs of blocks are short.
+        """
+        if self.grid.row_tiles > 1 or isinstance(self._unit, BlockUnit):
+            return 1
+        _, b = self.streams(self.depth)
+        return stretches(rows, vectors, self.steps * b.step, self.fn.target)
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
@@ -195,7 +207,7 @@ class Sums:
 
     The rows of A begin `rows` bytes after the first; `vectors` of the columns of B are taken.
     Each sum has `splits`, which divide the steps of a round and take turns, so that small tiles do
-    not wait for one addition after the other.
+    not wait for one addition after the other. Stretches of the walk have sums of their own.
     """
 
     unit: Unit
@@ -212,18 +224,19 @@ class Sums:
         def add(at: Cursor, step: int, carried: Carried, *, short: int) -> Carried:
             if step and not short:
                 carried = settled(code, carried, self.target)
-            splits = _parts(carried, self.splits)
+            splits = divided(carried, self.splits)
             split = step % self.splits
             splits[split] = self._products(code, at, splits[split], short)
             return [total for split in splits for total in split]
 
         count = len(self.rows) * self.vectors
         empty = [self.unit.zero()] * count
-        tile = self.walk.emit(code, start, (before or empty) + empty * (self.splits - 1), add)
+        copies = self.walk.stretches * self.splits
+        tile = self.walk.emit(code, start, (before or empty) + empty * (copies - 1), add)
         while len(tile) > count:
-            low, high = _parts(tile, 2)
+            low, high = divided(tile, 2)
             tile = [self.unit.add(code, *pair) for pair in zip(low, high, strict=True)]
-        return _parts(tile, len(self.rows))
+        return divided(tile, len(self.rows))
 
     def _products(self, code: Code, at: Cursor, totals: Carried, short: int) -> Carried:
         """The totals of one split with the products of one step added, see `Add`."""
@@ -231,16 +244,10 @@ class Sums:
         width = unit.lanes * self.kr * unit.right.itemsize
         row_of_b = [unit.vector(code, moved(code, at[1], v * width)) for v in range(self.vectors)]
         found = []
-        for distance, row in zip(self.rows, _parts(totals, len(self.rows)), strict=True):
+        for distance, row in zip(self.rows, divided(totals, len(self.rows)), strict=True):
             here = moved(code, at[0], distance)
             a = unit.broadcast_last(code, here, short) if short else unit.broadcast(code, here)
             found += [
                 unit.multiply_add(code, total, a, b) for total, b in zip(row, row_of_b, strict=True)
             ]
         return found
-
-
-def _parts(values: Carried, count: int) -> list[Carried]:
-    """`values` in `count` pieces of equal length."""
-    size = len(values) // count
-    return [values[first : first + size] for first in range(0, len(values), size)]

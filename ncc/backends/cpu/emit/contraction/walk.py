@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -17,7 +18,7 @@ Cursor = tuple[Value, ...]
 
 
 class Add(Protocol):
-    """Emits one step."""
+    """Emits one step of a stretch."""
 
     def __call__(self, at: Cursor, step: int, carried: Carried, *, short: int) -> Carried:
         """Code for step number `step` of a round, to which the run leaves `short` if not 0."""
@@ -39,8 +40,10 @@ class Stream:
 class Walk:
     """Outer variables of extents `axes`, and in them a run of `steps` steps.
 
-    `unrolled` steps make a round; another step takes the `short` elements that are left, if any.
-    The first streams are those of A and B.
+    The run is walked in `stretches` of equal length side by side, each of which carries its part
+    of the values; the first takes the steps that are left. `unrolled` steps of each make a round;
+    another step takes the `short` elements that are left, if any. The first streams are those of
+    A and B.
     """
 
     axes: tuple[int, ...]
@@ -48,11 +51,17 @@ class Walk:
     streams: tuple[Stream, ...]
     unrolled: int = 1
     short: int = 0
+    stretches: int = 1
+
+    @property
+    def stretch(self) -> int:
+        """Steps of a stretch."""
+        return self.steps // self.stretches
 
     @property
     def rounds(self) -> int:
-        """Rounds of a run, of which the last may be shorter."""
-        return -(-(self.steps + (self.short > 0)) // self.unrolled)
+        """Rounds of a stretch, of which the last may be shorter."""
+        return -(-(self.stretch + (self.short > 0)) // self.unrolled)
 
     def emit(self, code: Code, start: Cursor, carried: Carried, add: Add) -> Carried:
         """All steps from `start` on; returns what the last one gave."""
@@ -92,23 +101,33 @@ class Walk:
 
     def _run(self, code: Code, cursor: Cursor, carried: Carried, add: Add) -> Carried:
         """The innermost loop, and the steps that do not fill a round of it."""
-        rounds = self.steps // self.unrolled
+        rounds = self.stretch // self.unrolled
         strides = [self.unrolled * stream.step for stream in self.streams]
 
         def one_round(index: Value, now: Carried) -> Carried:
             here = _moved(code, cursor, index, strides)
             for step in range(self.unrolled):
                 self._ask(code, here, step)
-                now = self._step(code, here, step, now, add)
+                now = self._abreast(code, here, step, now, add)
             return now
 
         if rounds:
             carried = repeat(code, rounds, carried, one_round)
-        for step in range(rounds * self.unrolled, self.steps):
-            carried = self._step(code, cursor, step, carried, add)
+        for step in range(rounds * self.unrolled, self.stretch):
+            carried = self._abreast(code, cursor, step, carried, add)
+        first, *others = divided(carried, self.stretches)
+        for step in range(self.stretches * self.stretch, self.steps):
+            first = self._step(code, cursor, step, first, add)
         if self.short:
-            carried = self._step(code, cursor, self.steps, carried, add, short=self.short)
-        return carried
+            first = self._step(code, cursor, self.steps, first, add, short=self.short)
+        return [*first, *itertools.chain(*others)]
+
+    def _abreast(self, code: Code, cursor: Cursor, step: int, now: Carried, add: Add) -> Carried:
+        """The step `step` steps after `cursor`, and the same one of all other stretches."""
+        found: Carried = []
+        for number, own in enumerate(divided(now, self.stretches)):
+            found += self._step(code, cursor, number * self.stretch + step, own, add)
+        return found
 
     def _step(
         self,
@@ -129,9 +148,17 @@ class Walk:
     def _ask(self, code: Code, cursor: Cursor, step: int) -> None:
         """Ask in step `step` for its share of the lines of the round that starts at `cursor`."""
         for pointer, stream in zip(cursor, self.streams, strict=True):
+            length = self.stretch * stream.step
             for line in range(stream.lines):
                 if line * self.unrolled // stream.lines == step:
-                    ask_for(code, moved(code, pointer, line * LINE))
+                    for number in range(self.stretches):
+                        ask_for(code, moved(code, pointer, line * LINE + number * length))
+
+
+def divided(values: Carried, count: int) -> list[Carried]:
+    """`values` in `count` pieces of equal length."""
+    size = len(values) // count
+    return [values[number * size : (number + 1) * size] for number in range(count)]
 
 
 def repeat(
