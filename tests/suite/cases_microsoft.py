@@ -166,7 +166,34 @@ PACKED = [
     packed(4, x=seeded(1, 2, 48)),
     packed(4, Const(bytes_of(5 * 2, seed=21)), x=seeded(1, 48)),
     packed(8, Const(bytes_of(5 * 2, seed=27)), size=32, x=seeded(3, 64)),
+    packed(4, None, Const(np.arange(48, dtype=np.int32) % 3), x=seeded(2, 48)),
     packed(4, None, None, Const(seeded(5, seed=28)), size=64, x=seeded(2, 2, 64)),
 ]
 
-CASES: list[Case] = [*FUSED, *QUANTIZED, *ATTENTION, *PACKED]
+ROW_NUMBERS = np.array([[3, 0, 6], [-1, 3, -7]])
+
+
+def looked_up(bits: int, *points: Const, size: int = 16) -> Case:
+    """Rows of a table [7, 48] of a few bits, in blocks of `size`."""
+    table = Const(bytes_of(7, 48 * bits // 8, seed=29))
+    scales = Const(np.abs(seeded(7, 48 // size, seed=30)))
+    return microsoft(
+        "GatherBlockQuantized",
+        table,
+        ROW_NUMBERS,
+        scales,
+        *points,
+        bits=bits,
+        block_size=size,
+        gather_axis=0,
+        quantize_axis=1,
+    )
+
+
+LOOKED_UP = [
+    looked_up(4),
+    looked_up(4, Const(bytes_of(7, 2, seed=31))),
+    looked_up(8, Const(bytes_of(7, 3, seed=32))),
+]
+
+CASES: list[Case] = [*FUSED, *QUANTIZED, *ATTENTION, *PACKED, *LOOKED_UP]
