@@ -17,6 +17,8 @@ from ncc.ir.types import UNKNOWN, DType, TensorType
 
 MOST_ROWS = 1 << 20
 """Up to which rows are made for all boxes that could be kept."""
+BLOCK = 64
+"""Boxes that are compared with all others at once."""
 
 
 @op("non_max_suppression")
@@ -62,14 +64,13 @@ class NonMaxSuppression(Op):
 
     def eval(self, boxes: Array, scores: Array, most: Array, overlap: Array, score: Array) -> Array:
         rows: list[tuple[int, int, int]] = []
-        for batch, klass in np.ndindex(scores.shape[:2]):
+        limit, worst = float(overlap.item()), score.item()
+        for batch, of_classes in enumerate(scores):
             corners = self._corners(boxes[batch])
-            mine = scores[batch, klass]
-            order = np.argsort(-mine, kind="stable")
-            order = order[mine[order] > score.item()]
-            kept = _suppress(corners, order, float(overlap.item()))
-            best = itertools.islice(kept, max(int(most.item()), 0))
-            rows += [(batch, klass, box) for box in best]
+            for klass, mine in enumerate(of_classes):
+                kept = _suppress(corners, _best_first(mine, worst), limit)
+                best = itertools.islice(kept, max(int(most.item()), 0))
+                rows += [(batch, klass, box) for box in best]
         return np.array(rows, np.int64).reshape(-1, 3)
 
     def _corners(self, boxes: Array) -> Array:
@@ -135,15 +136,38 @@ class KeptBoxes(Op):
         return rows, np.array([len(kept)])
 
 
-def _suppress(corners: Array, order: Array, overlap: float) -> Iterator[int]:
+def _best_first(scores: Array, worst: float) -> Array:
+    """The boxes with a score above `worst`, of equal ones the first first."""
+    good = np.flatnonzero(scores > worst)
+    return good[np.argsort(-scores[good], kind="stable")]
+
+
+def _suppress(corners: Array, order: Array, limit: float) -> Iterator[int]:
     """Boxes in `order` without those that overlap an earlier one too much."""
-    areas = np.prod(corners[:, 2:] - corners[:, :2], 1)
     while order.size:
-        best, order = order[0], order[1:]
-        yield int(best)
-        low = np.maximum(corners[best, :2], corners[order, :2])
-        high = np.minimum(corners[best, 2:], corners[order, 2:])
-        shared = np.prod(np.maximum(high - low, 0), 1)
-        union = areas[best] + areas[order] - shared
-        with np.errstate(all="ignore"):
-            order = order[~((shared > 0) & (shared / union > overlap))]
+        block, rest = order[:BLOCK], order[BLOCK:]
+        covers = _overlaps(corners[block, None], corners[order], limit)
+        gone = np.zeros(len(order), bool)
+        for place, box in enumerate(block.tolist()):
+            if not gone[place]:
+                yield box
+                gone |= covers[place]
+        order = rest[~gone[len(block) :]]
+
+
+def _overlaps(a: Array, b: Array, limit: float) -> Array:
+    """Whether intersection over union is above `limit`, of boxes as (low, low, high, high)."""
+    with np.errstate(all="ignore"):
+        shared = np.maximum(_common(a, b, 0), 0) * np.maximum(_common(a, b, 1), 0)
+        union = _area(a) + _area(b) - shared
+        return np.asarray((shared > 0) & (shared / union > limit))
+
+
+def _common(a: Array, b: Array, axis: int) -> Array:
+    """How far boxes reach over each other along an axis, below 0 where they do not."""
+    low = np.maximum(a[..., axis], b[..., axis])
+    return np.asarray(np.minimum(a[..., 2 + axis], b[..., 2 + axis]) - low)
+
+
+def _area(boxes: Array) -> Array:
+    return np.asarray((boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -26,11 +26,23 @@ from ncc.ir.ops.transpose import Transpose
 from ncc.ir.ops.where import Where
 from ncc.ir.types import DType, TensorType
 
-Corners = tuple[tuple[Array, Array], tuple[Array, Array]]
-"""The element before a place and its weight, then the element after it and its weight."""
-
 ONE = (1, 1, 1, 1)
 """One number for all samples of a region: bins and samples down, bins and samples across."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples along an axis of a picture: the elements before and after each, and their weights.
+
+    Both are [regions, bins, samples, 2], or without regions.
+    """
+
+    places: Array
+    weights: Array
+
+    def of(self, region: int) -> Samples:
+        """The samples of one region."""
+        return Samples(self.places[region], self.weights[region])
 
 
 class Pooling(Enum):
@@ -76,42 +88,49 @@ class RoiAlign(Op):
     def eval(self, x: Array, regions: Array, batch: Array) -> Array:
         check_range(batch, len(x))
         wide = np.ascontiguousarray(np.moveaxis(x, 1, -1), DType.of(x.dtype).compute.numpy)
-        pairs = zip(regions.astype(wide.dtype), batch.tolist(), strict=True)
-        bins = [self._bins(wide[index], region) for region, index in pairs]
-        shape = (len(bins), *self.size, x.shape[1])
-        return np.moveaxis(np.asarray(bins, x.dtype).reshape(shape), -1, 1)
+        low, extent = self._extents(regions.astype(wide.dtype))
+        result = np.zeros((len(regions), *self.size, x.shape[1]), wide.dtype)
+        counts = self._counts(extent)
+        for count in np.unique(counts[counts.all(1)], axis=0):
+            alike = np.flatnonzero((counts == count).all(1))
+            with np.errstate(all="ignore"):
+                samples = self._sampled(low[alike], extent[alike], count, x.shape[2:])
+                result[alike] = self._bins(wide, batch[alike], *samples)
+        return np.moveaxis(result.astype(x.dtype, copy=False), -1, 1)
 
-    def _bins(self, picture: Array, region: Array) -> Array:
-        """One region of a picture [H, W, C]: [*size, C]."""
-        scale, shift = region.dtype.type(self.scale), region.dtype.type(0.5 * self.half_pixel)
-        low, high = region[1::-1] * scale - shift, region[:1:-1] * scale - shift
-        extent = high - low if self.half_pixel else np.maximum(high - low, 1)
-        counts = [
-            self.samples or max(math.ceil(extent[axis] / bins), 0)
-            for axis, bins in enumerate(self.size)
-        ]
+    def _extents(self, regions: Array) -> tuple[Array, Array]:
+        """Where each region begins in the picture, and how far it reaches: [R, 2] each."""
+        number = regions.dtype.type
+        scale, shift = number(self.scale), number(0.5 * self.half_pixel)
+        low, high = regions[:, 1::-1] * scale - shift, regions[:, :1:-1] * scale - shift
+        return low, high - low if self.half_pixel else np.maximum(high - low, 1)
+
+    def _counts(self, extent: Array) -> Array:
+        """How many samples a bin of each region has along each axis: [R, 2]."""
+        if self.samples:
+            return np.full(extent.shape, self.samples)
+        wanted = np.ceil(extent / np.array(self.size, extent.dtype))
+        return np.where(np.isfinite(wanted), np.maximum(wanted, 0), 0).astype(np.int64)
+
+    def _sampled(
+        self, low: Array, extent: Array, counts: Array, sizes: tuple[int, ...]
+    ) -> tuple[Samples, Samples]:
+        """The samples of regions along both axes of a picture."""
         rows, columns = (
-            _corners(
-                low[axis], extent[axis] / self.size[axis], (self.size[axis], counts[axis]), size
-            )
-            for axis, size in enumerate(picture.shape[:2])
+            _along(low[:, axis, None], extent[:, axis, None], (self.size[axis], int(count)), size)
+            for axis, (count, size) in enumerate(zip(counts, sizes, strict=True))
         )
-        channels = picture.shape[2]
-        if not math.prod(counts):
-            return np.zeros((*self.size, channels), picture.dtype)
-        elements = picture.reshape(-1, channels)
-        high_bins, wide_bins = self.size
-        bins = (high_bins, counts[0], wide_bins, counts[1], channels)
-        most = self.pooling is Pooling.MAX
-        joined, term = np.empty((2, bins[0] * bins[1], bins[2] * bins[3], channels), picture.dtype)
-        joined.fill(-np.inf if most else 0)
-        for (row, a), (column, b) in itertools.product(rows, columns):
-            place = row[:, None] * picture.shape[1] + column
-            np.take(elements, place, 0, out=term, mode="clip")
-            np.multiply(term, (a[:, None] * b)[..., None], out=term)
-            (np.maximum if most else np.add)(joined, term, out=joined)
-        split = joined.reshape(bins)
-        return np.asarray(split.max(axis=(1, 3)) if most else split.mean(axis=(1, 3)))
+        return rows, columns
+
+    def _bins(self, pictures: Array, batch: Array, rows: Samples, columns: Samples) -> Array:
+        """Regions of pictures [N, H, W, C]: [R, *size, C]."""
+        join = _largest if self.pooling is Pooling.MAX else _mean
+        return np.stack(
+            [
+                join(pictures[picture], rows.of(region), columns.of(region))
+                for region, picture in enumerate(batch.tolist())
+            ]
+        )
 
     def decompose(self, build: Builder, x: Value, regions: Value, batch: Value) -> Value | None:
         """Weighted rows of channels; each axis of samples is one of bins and one inside of them."""
@@ -196,17 +215,44 @@ class AdaptiveRoiAlign(RoiAlign):
         return None
 
 
-def _corners(low: Array, bin: Array, grid: tuple[int, int], size: int) -> Corners:
-    """The two elements between which each sample lies, along an axis of `size` elements.
+def _along(low: Array, extent: Array, grid: tuple[int, int], size: int) -> Samples:
+    """The samples of regions [R, 1] along an axis of `size` elements.
 
-    `grid` is how many bins there are from `low` on, each of length `bin`, and samples in each.
+    `grid` is how many bins there are, and samples in each.
     """
     bins, count = grid
     middle = np.arange(bins * count, dtype=low.dtype) + low.dtype.type(0.5)
-    place = low + middle / low.dtype.type(max(count, 1)) * bin
+    place = low + middle / low.dtype.type(count) * (extent / bins)
     outside = (place < -1) | (place > size)
     place = np.clip(place, 0, size - 1)
     first = place.astype(np.int64)
-    fraction = place - first
-    near, far = np.where(outside, 0, 1 - fraction), np.where(outside, 0, fraction)
-    return (first, near), (np.minimum(first + 1, size - 1), far)
+    far = place - first.astype(low.dtype)
+    weights = np.where(outside[..., None], 0, np.stack([1 - far, far], -1))
+    places = np.stack([first, np.minimum(first + 1, size - 1)], -1)
+    shape = (len(low), bins, count, 2)
+    return Samples(places.reshape(shape), weights.astype(low.dtype, copy=False).reshape(shape))
+
+
+def _found(picture: Array, rows: Samples, columns: Samples) -> Array:
+    """The elements around the samples of a region: [all of the rows, all of the columns, C]."""
+    place = rows.places.reshape(-1, 1) * picture.shape[1] + columns.places.ravel()
+    return np.asarray(picture.reshape(-1, picture.shape[2]).take(place, 0, mode="clip"))
+
+
+def _mean(picture: Array, rows: Samples, columns: Samples) -> Array:
+    """The mean of the samples of each bin: elements by their weights down, then across."""
+    (high, down, _), (wide, across, _) = rows.places.shape, columns.places.shape
+    found = _found(picture, rows, columns).reshape(high, 2 * down, -1)
+    sums = rows.weights.reshape(high, 1, -1) @ found
+    sums = columns.weights.reshape(wide, 1, -1) @ sums.reshape(high, wide, 2 * across, -1)
+    return np.asarray(sums[:, :, 0] / picture.dtype.type(down * across))
+
+
+def _largest(picture: Array, rows: Samples, columns: Samples) -> Array:
+    """The largest weighted element of each bin."""
+    found = _found(picture, rows, columns)
+    weights = rows.weights.reshape(-1, 1) * columns.weights.ravel()
+    weighted = (found * weights[..., None]).reshape(
+        len(rows.places), -1, *columns.places.shape, found.shape[-1]
+    )
+    return np.asarray(weighted.max(axis=(1, 3, 4)))
