@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 
@@ -31,7 +32,7 @@ class Executable:
         self._fingerprint = variant.fingerprint if self._weights_section.fingerprint else 0
         self._weights = _map(bundle, variant.weights)
         self._weights_are_sound = False
-        self._checking = threading.Lock()
+        self._checking: dict[int, threading.Lock] = {}  # by process: a fork copies locks as held
         self.code = Code(
             _map_code(bundle, variant), self._weights, variant.serve, variant.run, TEAM
         )
@@ -65,7 +66,7 @@ class Executable:
 
     def _glance(self, cores: int) -> None:
         """Check the weights before they are first used; by their fingerprint if they have one."""
-        with self._checking:
+        with self._checking.setdefault(os.getpid(), threading.Lock()):
             if self._weights_are_sound:
                 return
             if not self._fingerprint:
