@@ -26,6 +26,7 @@ from ncc.options import TUNING_BUDGET, AutoCast, Level, Options
 from ncc.passes import dump as write_dump
 from ncc.passes.autocast import Mode, autocast
 from ncc.passes.byte_products import byte_products
+from ncc.passes.byte_tables import byte_tables
 from ncc.passes.canonicalize import canonicalize
 from ncc.passes.cse import cse
 from ncc.passes.dce import dce
@@ -64,6 +65,7 @@ def precision(graph: Graph, options: Options, target: Target) -> Graph:
     graph = widen_f16(graph)
     if target.has_byte_dot:
         graph = byte_products(canonicalize(unsigned_bytes(graph)))
+    graph = byte_tables(graph)
     if not target.has_bf16_dot:
         graph = widen_integers(graph)
     mode = Mode(precision_mode(options, target).value)
