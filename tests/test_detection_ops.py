@@ -10,6 +10,7 @@ import pytest
 
 from ncc.ir.ops.non_max_suppression import BLOCK, NonMaxSuppression
 from ncc.ir.ops.roi_align import AdaptiveRoiAlign, Pooling, RoiAlign
+from ncc.ir.ops.scatter import ScatterElements
 
 Array = npt.NDArray[Any]
 
@@ -62,3 +63,21 @@ def test_a_region_that_is_no_number_gives_none() -> None:
     )
     assert np.all(np.isnan(found[0]))
     np.testing.assert_allclose(found[1], 1)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("sizes", [(3, 4, 2), (2, 3, 2), (1, 1, 1), (2, 0, 2)])
+def test_lines_that_go_to_the_same_places_are_put_there(
+    axis: int, sizes: tuple[int, int, int]
+) -> None:
+    draw = np.random.default_rng(0)
+    x, updates = draw.random((4, 5, 3)), draw.random(sizes)
+    along = np.arange(sizes[axis]) % 2 + 1
+    indices = np.empty(sizes, np.int64)
+    indices[:] = np.moveaxis(along.reshape(-1, 1, 1), 0, axis)
+    expected = x.copy()
+    for place in np.ndindex(sizes):
+        into = list(place)
+        into[axis] = indices[place]
+        expected[tuple(into)] = updates[place]
+    np.testing.assert_array_equal(ScatterElements(axis).eval(x, indices, updates), expected)

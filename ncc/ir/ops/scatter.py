@@ -87,7 +87,21 @@ class ScatterElements(Op):
 
     def eval(self, x: Array, indices: Array, updates: Array) -> Array:
         check_range(indices, x.shape[self.axis])
-        return _updated(x, self.coordinates(indices), updates, self.reduction)
+        line = self._line(indices)
+        if line is None or self.reduction is not Reduction.none:
+            return _updated(x, self.coordinates(indices), updates, self.reduction)
+        result = x.copy()
+        places: list[Array | slice] = [slice(size) for size in indices.shape]
+        places[self.axis] = line
+        result[tuple(places)] = updates
+        return result
+
+    def _line(self, indices: Array) -> Array | None:
+        """The indices along the axis, where they are the same in every line of some."""
+        first = tuple(slice(None if axis == self.axis else 1) for axis in range(indices.ndim))
+        line = indices[first]
+        alike = indices.size and np.array_equal(indices, np.broadcast_to(line, indices.shape))
+        return line.ravel() if alike else None
 
     def decompose(self, build: Builder, x: Value, indices: Value, updates: Value) -> Value | None:
         """A choice for each of a few updates, where all other axes are whole."""
