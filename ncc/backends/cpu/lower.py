@@ -29,6 +29,7 @@ from ncc.backends.cpu.kernels.products import (
 from ncc.backends.cpu.kernels.refine import refined, refined_body
 from ncc.backends.cpu.kernels.scattering import scatter
 from ncc.backends.cpu.plan.layout import outer_operand, own_inputs, root_of
+from ncc.backends.cpu.plan.warm import warm_weights
 from ncc.backends.cpu.rules import ALONE
 from ncc.backends.cpu.storage.views import (
     View,
@@ -64,6 +65,7 @@ class _Lowering:
         self.table = table
         self.widths = widths
         self.constant = constant_values(graph)
+        self.warm = warm_weights(graph, self.constant, target)
         self.values = Values(graph, target, self.constant, table)
         self.calls = self.values.calls
 
@@ -209,6 +211,7 @@ class _Lowering:
             packed = packed_blocks(blocks, product, self.target, self.table, nr)
         elif constant:
             packed = packed_weight(right, conv, product, self.target, self.table, nr)
+            packed = replace(packed, warm=right in self.warm)
         else:
             packed, fill = packed_at_run_time(
                 self.values.taps_first(right, conv, node.locs),

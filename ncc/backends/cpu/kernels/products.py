@@ -179,6 +179,8 @@ class Packed:
     """Elements between neighbours along each summed axis but the run."""
     start: int = 0
     """The element at which the sums of the first column begin."""
+    warm: bool = False
+    """Whether an earlier product has brought it to the second-level cache."""
 
 
 def product_call(
@@ -242,6 +244,7 @@ def product_call(
             body=tuple(scope.stmts),
             tile=tile.shape,
             parallel=parallel,
+            warm=packed.warm,
         )
 
     call = build.finish((_over_batches(_around(loops, left), build, contract),), locs, flops)

@@ -265,7 +265,7 @@ class Contract(Stmt):
     depend on m. `body` reads `acc`, the m's and `n`, and may hold Let, Assign and Store. `tile` is
     the register tile, rows by columns; its columns are `pack.nr`, a multiple of the vector.
     `parallel` splits tiles over the cores, as a parallel loop does. Without an `order` the cost
-    model has one.
+    model has one. `warm` says that b is in the second-level cache, from an earlier kernel.
     """
 
     m: tuple[tuple[Var, int], ...]
@@ -280,6 +280,7 @@ class Contract(Stmt):
     tile: tuple[int, int]
     parallel: bool = False
     order: TileOrder | None = None
+    warm: bool = False
 
 
 def is_parallel(stmt: Stmt) -> bool:

@@ -208,7 +208,8 @@ class TileEmitter(ABC):
 
     def asking(self, walk: Walk, start: Cursor, turn: Value, rows: int) -> tuple[Walk, Cursor]:
         """The same walk for `rows` rows, which asks for what is read soon, and its pointers."""
-        ahead = self.rows_ahead(walk, rows), self.panels_ahead(walk)
+        panels = None if self.stmt.warm else self.panels_ahead(walk)
+        ahead = self.rows_ahead(walk, rows), panels
         pairs = [(at, one) for at, one in zip(start, ahead, strict=True) if one is not None]
         streams = (*walk.streams, *(one.stream for _, one in pairs))
         cursor = (*start, *(self._start_ahead(at, one, turn) for at, one in pairs))

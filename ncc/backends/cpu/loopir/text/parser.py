@@ -164,7 +164,7 @@ class _KernelReader:
         return self._declare(name, Var(str(name))), int(extent)
 
     def _contract(self, tree: Tree[Token]) -> Contract:
-        kind, a, b, rows, columns, runs, tile, panels, order, body = _trees(tree)
+        kind, a, b, rows, columns, runs, tile, panels, order, warm, body = _trees(tree)
         name, dtype = _tokens(tree)
         m = tuple(map(self._range, _trees(rows)))
         ((n, extent),) = map(self._range, _trees(columns))
@@ -185,6 +185,7 @@ class _KernelReader:
             tile=(height, width),
             parallel=str(kind.children[0]) == Kind.parallel.value,
             order=self._order(order),
+            warm=bool(warm.children[0]),
         )
 
     def _order(self, tree: Tree[Token]) -> TileOrder | None:

@@ -152,7 +152,8 @@ class _Printer:
         if isinstance(stmt.pack, BlockPack):
             panels += f" units {stmt.pack.units}"
         order = f" order {stmt.order.block}, {stmt.order.parts}" if stmt.order else ""
-        yield f"    tile {rows}, {columns} panels {panels}{order} {{"
+        warm = " warm" if stmt.warm else ""
+        yield f"    tile {rows}, {columns} panels {panels}{order}{warm} {{"
         yield from self._block(stmt.body, "  ")
         yield "}"
 
