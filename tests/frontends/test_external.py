@@ -131,6 +131,17 @@ def test_a_link_inside_the_folder_is_fine(tmp_path: Path) -> None:
     np.testing.assert_array_equal(run(saved(tmp_path, location="w.bin"), W)[0], 2 * W)
 
 
+def test_links_of_a_model_and_its_weights_may_lead_to_one_folder(tmp_path: Path) -> None:
+    blobs, shown = tmp_path / "blobs", tmp_path / "snapshots" / "1"
+    blobs.mkdir()
+    shown.mkdir(parents=True)
+    (blobs / "b7").write_bytes(W.tobytes())
+    (blobs / "a3").write_bytes(referring(location="w.bin").SerializeToString())
+    (shown / "w.bin").symlink_to("../../blobs/b7")
+    (shown / "m.onnx").symlink_to("../../blobs/a3")
+    np.testing.assert_array_equal(run(shown / "m.onnx", W)[0], 2 * W)
+
+
 def test_an_offset_beyond_4_gigabytes(tmp_path: Path) -> None:
     offset = (1 << 33) + 5
     with (tmp_path / "w.bin").open("wb") as file:

@@ -33,11 +33,12 @@ def locate(tensor: TensorProto, model: Path, wanted: int) -> Extent:
 
     Locations other than `ITSELF` name a regular file in the model's folder or below it: no
     absolute path, no "..", no symbolic link that leads out, no file with a second name (hard link)
-    that may stand elsewhere.
+    that may stand elsewhere. Of a model that is a link itself, as in a cache of downloads, a link
+    may lead to the folder of the model's file.
     """
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
-    file = model if location == ITSELF else _confined(location, model.parent, tensor.name)
+    file = model if location == ITSELF else _confined(location, model, tensor.name)
     size = file.stat().st_size
     offset = _number(entries, "offset", 0, tensor.name)
     length = _number(entries, "length", wanted, tensor.name)
@@ -55,8 +56,8 @@ def locate(tensor: TensorProto, model: Path, wanted: int) -> Extent:
     return Extent(file, offset, length)
 
 
-def _confined(location: str, folder: Path, name: str) -> Path:
-    """The regular file at `location` below `folder`."""
+def _confined(location: str, model: Path, name: str) -> Path:
+    """The regular file at `location` below the folder of `model`."""
     if not location:
         raise external_error(f"'{name}' lies in a file without a name", "")
     parts = re.split(r"[/\\]", location)
@@ -67,7 +68,7 @@ def _confined(location: str, folder: Path, name: str) -> Path:
         or "\0" in location
     ):
         raise external_error(f"'{name}' lies outside the model's folder, at {location!r}", _HINT)
-    path = folder.joinpath(*parts)
+    path = model.parent.joinpath(*parts)
     try:
         real = path.resolve(strict=True)
         status = os.stat(real)
@@ -76,7 +77,8 @@ def _confined(location: str, folder: Path, name: str) -> Path:
             f"'{name}' lies in {location!r}, which is missing or cannot be read",
             "put the file beside the model",
         ) from None
-    if not real.is_relative_to(folder.resolve()):
+    beside = real.parent == model.resolve().parent
+    if not beside and not real.is_relative_to(model.parent.resolve()):
         raise external_error(f"'{name}' lies in {location!r}, a link out of the folder", _HINT)
     if not stat.S_ISREG(status.st_mode):
         raise external_error(f"'{name}' lies in {location!r}, which is not a regular file", _HINT)
