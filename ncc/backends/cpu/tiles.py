@@ -281,6 +281,8 @@ def block_tiles(
     the tiles, `others` is the cost of a byte that two of them read: all of A where the last core
     starts at another panel than the first, all of B where it starts at other rows. One row tile
     asks for nothing that stays: `unasked` is the cost of a byte of panels that it waits for.
+
+    Rows that stay for the next panel leave some of `l2_bytes`: the panel after it comes meanwhile.
     """
     tile_bytes = a_bytes / row_tiles
 
@@ -291,7 +293,7 @@ def block_tiles(
         far = float(panels * panel_bytes * (1 if b_stays else blocks))
         if block == 1 < blocks and b_stays:
             far += unasked * panels * panel_bytes
-        far += a_bytes * (1 if held + panel_bytes <= l2_bytes else panels)
+        far += a_bytes * (1 if held + panel_bytes < l2_bytes else panels)
         by_panels = blocks == 1 and panels > 1
         far += others * (a_bytes if by_panels else panels * panel_bytes)
         if block > 1 and panels > 1 and body_bytes > l2_bytes:

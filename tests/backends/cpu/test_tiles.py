@@ -96,6 +96,11 @@ def test_rows_that_do_not_stay_in_cache_are_taken_in_blocks_that_do() -> None:
     assert block * (4 << 20) / 900 <= L2_BYTES
 
 
+def test_rows_and_a_panel_do_not_fill_the_cache() -> None:
+    block = partial(block_tiles, 32, 24, a_bytes=6 << 20, panel_bytes=6 << 15)
+    assert (block(l2_bytes=3 << 19), block(l2_bytes=(3 << 19) + 1)) == (6, 7)
+
+
 def test_weights_beyond_the_cache_are_read_once() -> None:
     assert block_tiles(7, 16, a_bytes=100352, panel_bytes=589824) == 7
 
