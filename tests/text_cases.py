@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ncc.backends.cpu.kernels.attention import attends
+from ncc.backends.cpu.kernels.row_sums import sums_rows
 from ncc.backends.cpu.rules import classify, refusal
 from ncc.diagnostics import NccError
 from ncc.ir.fold import number
@@ -40,7 +41,11 @@ from ncc.passes.split_batch import split_batch
 
 ASKING: dict[str, Callable[[Graph], Graph]] = {
     "fuse": partial(
-        fuse, classify=classify, holds=lambda value: number(value) is not None, attends=attends
+        fuse,
+        classify=classify,
+        holds=lambda value: number(value) is not None,
+        attends=attends,
+        sums=sums_rows,
     ),
     "place": partial(place, refusal=refusal),
     "split_batch": partial(split_batch, hides=lambda node: 0, cache=32),

@@ -10,7 +10,7 @@ from ncc.backends.cpu.rules import pattern, refusal, ungrouped
 from ncc.backends.cpu.storage.weights import WeightTable
 from ncc.backends.cpu.target import TARGETS, host_flags, resolve
 from ncc.backends.interface import Backend, Target
-from ncc.passes.fuse import Pattern
+from ncc.passes.groups import Pattern
 
 BACKENDS: Sequence[Backend] = (
     Backend(

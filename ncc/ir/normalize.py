@@ -50,13 +50,25 @@ def build_statistics(build: Builder, x: Value, axes: Axes, epsilon: float) -> tu
     LeVeque 1983): every element is read once for them, and no sum is of many terms.
     """
     *outer, last = axes
-    mean = build(ReduceMean((last,)), x)
-    square = _mean_square(build, build(Sub(), x, mean), (last,))
+    mean, square = build_row_statistics(build, x, last)
     if not outer:
         return mean, _inverse_root(build, square, epsilon)
-    whole = build(ReduceMean(tuple(outer)), mean)
+    return build_joined_statistics(build, mean, square, tuple(outer), epsilon)
+
+
+def build_row_statistics(build: Builder, x: Value, axis: int) -> tuple[Value, Value]:
+    """The mean along `axis`, and that of squared distances from it."""
+    mean = build(ReduceMean((axis,)), x)
+    return mean, _mean_square(build, build(Sub(), x, mean), (axis,))
+
+
+def build_joined_statistics(
+    build: Builder, mean: Value, square: Value, axes: Axes, epsilon: float
+) -> tuple[Value, Value]:
+    """`build_statistics` of rows of one length whose statistics lie along `axes`."""
+    whole = build(ReduceMean(axes), mean)
     between = build(Sub(), mean, whole)
-    variance = build(ReduceMean(tuple(outer)), build(Add(), square, build(Mul(), between, between)))
+    variance = build(ReduceMean(axes), build(Add(), square, build(Mul(), between, between)))
     return whole, _inverse_root(build, variance, epsilon)
 
 

@@ -9,7 +9,9 @@ becomes
 A group has one loop nest over a domain, the shape of its results. Elementwise nodes join the
 group of an operand with the same domain; a reduction joins the elementwise nodes that feed it and
 takes in the nodes that combine its result with its operand, so that a softmax is one kernel.
-An attention is one kernel where the backend has room for a few of its rows (`attends`).
+A convolution or a window takes in sums along the rows of its result (`row_sums`), which only
+other kernels read. An attention is one kernel where the backend has room for a few of its rows
+(`attends`).
 Views and placements stay between groups: they move no data of their own. What a node is, is the
 backend's decision (`classify`).
 """
@@ -18,137 +20,43 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Sequence
-from enum import Enum
 
 from ncc.diagnostics import merge_locs
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.ops.cast import widened
 from ncc.ir.ops.fused import Fused
 from ncc.ir.ops.quantize import bytes_of
-from ncc.ir.types import Shape
 from ncc.passes import graph_pass
 from ncc.passes.attention import Attention, attentions
+from ncc.passes.groups import ROOTS, Group, Pattern
+from ncc.passes.row_sums import spread_of
 
-MAX_NODES = 64
 SEARCH_LIMIT = 256
 
-
-class Pattern(Enum):
-    """How the elements of a result depend on those of the operands."""
-
-    pointwise = "pointwise"
-    """Each element on the elements at its own index, under broadcasting."""
-    indexed = "indexed"
-    """Each element on one element, at an index that is data."""
-    reduction = "reduction"
-    """Each element on a row: the op has `axes` and `keepdims`."""
-    window = "window"
-    """Each element on a small neighbourhood (pooling, depthwise convolution)."""
-    contraction = "contraction"
-    """Sums of products over a shared axis."""
-    view = "view"
-    """The same elements in the same memory, addressed otherwise."""
-    placement = "placement"
-    """Operands side by side in one memory (concat, pad)."""
-    alone = "alone"
-    """A kernel of its own, which nothing joins."""
-    opaque = "opaque"
-    """Anything else."""
-
-
-ROOTS = {Pattern.window, Pattern.contraction, Pattern.indexed}
-
-
-class _Group:
-    """Nodes that become one kernel."""
-
-    def __init__(self, node: Node, pattern: Pattern, position: int) -> None:
-        self.nodes = [node]
-        self.pattern = pattern
-        self.roots = [node] if pattern in ROOTS else []
-        self.lookups = pattern is Pattern.indexed
-        self.first = self.last = position
-        reduces = pattern is Pattern.reduction
-        self.axes = _axes(node) if reduces else None
-        self.domain: Shape = (node.operands[0] if reduces else node.results[0]).tensor.shape
-
-    @property
-    def streams(self) -> bool:
-        """Whether its nest is free to take other producers in."""
-        return self.pattern in {Pattern.pointwise, Pattern.reduction, Pattern.indexed}
-
-    def accepts(self, node: Node, pattern: Pattern) -> bool:
-        """Whether `node`, which reads this group, fits its loop nest."""
-        if len(self.nodes) >= MAX_NODES:
-            return False
-        if pattern is Pattern.pointwise:
-            return node.results[0].tensor.shape in (self.domain, self.reduced)
-        return (
-            pattern is Pattern.reduction
-            and self.streams
-            and node.operands[0].tensor.shape == self.domain
-            and self.axes in (None, _axes(node))
-        )
-
-    @property
-    def reduced(self) -> Shape | None:
-        """The domain with its reduced axes of size 1."""
-        if self.axes is None:
-            return None
-        return tuple(1 if axis in self.axes else dim for axis, dim in enumerate(self.domain))
-
-    def takes_in(self, other: _Group) -> bool:
-        """Whether `other` can be merged into this group."""
-        return (
-            self._leaves_roots_to(other)
-            and other._leaves_roots_to(self)
-            and self.domain == other.domain
-            and (self.axes is None or other.axes is None or self.axes == other.axes)
-            and len(self.nodes) + len(other.nodes) <= MAX_NODES
-        )
-
-    def _leaves_roots_to(self, other: _Group) -> bool:
-        """Whether the roots are lookups, in nothing that `other` computes."""
-        looked_up = {value.node for root in self.roots for value in root.operands}
-        return (not self.roots or self.lookups) and looked_up.isdisjoint(other.nodes)
-
-    def add(self, node: Node, pattern: Pattern, position: int) -> None:
-        self.nodes.append(node)
-        self.last = max(self.last, position)
-        if pattern is Pattern.reduction:
-            self.axes = _axes(node)
-            self.pattern = Pattern.reduction
-
-    def merge(self, other: _Group) -> None:
-        self.nodes += other.nodes
-        self.roots += other.roots
-        self.lookups = self.lookups or other.lookups
-        self.first = min(self.first, other.first)
-        self.last = max(self.last, other.last)
-        self.axes = self.axes or other.axes
-        if Pattern.reduction in (self.pattern, other.pattern):
-            self.pattern = Pattern.reduction
-
-
-def _axes(node: Node) -> tuple[int, ...]:
-    axes: tuple[int, ...] = node.op.axes  # type: ignore[attr-defined]  # every reduction has them
-    return axes
+Sums = Callable[[Node, Node], bool]
+"""Whether the kernel around a root can make a sum along the rows of its result."""
 
 
 class _Grouping:
     """The groups found so far, and the questions asked of them."""
 
-    def __init__(self, graph: Graph, constant: set[Value]) -> None:
+    def __init__(self, graph: Graph, constant: set[Value], sums: Sums) -> None:
+        self.graph = graph
         self.constant = constant
+        self.sums = sums
+        spreads = filter(None, map(spread_of, graph.nodes))
+        self.spreads = {spread.total: spread for spread in spreads}
         self.position = {node: index for index, node in enumerate(graph.nodes)}
-        self.of: dict[Node, _Group] = {}
+        self.of: dict[Node, Group] = {}
 
     def join(self, node: Node, pattern: Pattern) -> None:
         """Put `node` into the latest group that takes it, or into one of its own."""
         position = self.position[node]
+        if pattern is Pattern.reduction and self._sum(node):
+            return
         home = None if pattern in ROOTS else self._home(node, pattern)
         if home is None:
-            self.of[node] = _Group(node, pattern, position)
+            self.of[node] = Group(node, pattern, position)
             return
         home.add(node, pattern, position)
         self.of[node] = home
@@ -157,16 +65,30 @@ class _Grouping:
                 home.merge(other)
                 self.of.update(dict.fromkeys(other.nodes, home))
 
+    def _sum(self, node: Node) -> bool:
+        """Put a sum along rows into the group that computes the rows, if it can make it."""
+        source = node.operands[0].node
+        home = self.of.get(source) if source else None
+        if home is None or not home.takes_sum(node) or not self.sums(home.roots[0], node):
+            return False
+        spread = self.spreads.get(node)
+        if spread is not None and not spread.is_whole(self.graph):
+            return False
+        nodes = spread.nodes if spread else [node]
+        home.add_sums(nodes, self.position[nodes[-1]])
+        self.of.update(dict.fromkeys(nodes, home))
+        return True
+
     def attend(self, attention: Attention, nodes: Sequence[Node]) -> None:
         """Put the nodes of an attention into one group, which takes what follows it."""
         first, last = (self.position[node] for node in (nodes[0], nodes[-1]))
-        group = _Group(attention.context, Pattern.contraction, last)
+        group = Group(attention.context, Pattern.contraction, last)
         group.nodes = list(nodes)
         group.roots = [attention.scores, attention.context]
         group.first = first
         self.of.update(dict.fromkeys(nodes, group))
 
-    def _producers(self, node: Node) -> list[_Group]:
+    def _producers(self, node: Node) -> list[Group]:
         """The groups that compute operands of `node`, latest first."""
         found = {
             self.of[value.node]: None
@@ -175,13 +97,13 @@ class _Grouping:
         }
         return sorted(found, key=lambda group: -group.first)
 
-    def _home(self, node: Node, pattern: Pattern) -> _Group | None:
+    def _home(self, node: Node, pattern: Pattern) -> Group | None:
         for group in self._producers(node):
             if group.accepts(node, pattern) and not self._reaches(group, group, node.operands):
                 return group
         return None
 
-    def _may_merge(self, home: _Group, other: _Group) -> bool:
+    def _may_merge(self, home: Group, other: Group) -> bool:
         """Whether no path leaves one of two groups and enters the other."""
         return not any(
             self._reaches(source, target, operands)
@@ -189,12 +111,12 @@ class _Grouping:
             for operands in [[v for node in target.nodes for v in node.operands]]
         )
 
-    def _reaches(self, source: _Group, target: _Group, operands: Iterable[Value]) -> bool:
+    def _reaches(self, source: Group, target: Group, operands: Iterable[Value]) -> bool:
         """Whether `source` feeds `operands` through nodes outside `source` and `target`.
 
         Answers yes when the search grows too long: not merging is always right.
         """
-        seen: set[Node | _Group] = set()
+        seen: set[Node | Group] = set()
         stack = [value for value in operands if not self._inside(value, source, target)]
         while stack:
             node = stack.pop().node
@@ -203,17 +125,17 @@ class _Grouping:
                 continue
             if unit is source:
                 return True
-            last = unit.last if isinstance(unit, _Group) else self.position[unit]
+            last = unit.last if isinstance(unit, Group) else self.position[unit]
             if last < source.first:
                 continue
             seen.add(unit)
             if len(seen) > SEARCH_LIMIT:
                 return True
-            nodes = unit.nodes if isinstance(unit, _Group) else [unit]
+            nodes = unit.nodes if isinstance(unit, Group) else [unit]
             stack += [value for inner in nodes for value in inner.operands]
         return False
 
-    def _inside(self, value: Value, source: _Group, target: _Group) -> bool:
+    def _inside(self, value: Value, source: Group, target: Group) -> bool:
         group = self.of.get(value.node) if value.node else None
         return group is source or group is target
 
@@ -230,13 +152,14 @@ def fuse(
     classify: Callable[[Node], Pattern],
     holds: Callable[[Value], bool],
     attends: Callable[[Attention], bool],
+    sums: Sums,
 ) -> Graph:
     """Replace every node that computes by a `fused` node, as few of them as fit.
 
     Its body holds the literals that `holds` says yes to; what else is constant is an operand.
     """
     constant = constant_values(graph)
-    grouping = _Grouping(graph, constant)
+    grouping = _Grouping(graph, constant, sums)
     for attention, nodes in attentions(graph, constant):
         if grouping.of.keys().isdisjoint(nodes) and attends(attention):
             grouping.attend(attention, nodes)
@@ -278,12 +201,12 @@ def _read_outside(graph: Graph, grouping: _Grouping) -> set[Value]:
     return found
 
 
-def _is_outside(value: Value, home: _Group, grouping: _Grouping) -> bool:
+def _is_outside(value: Value, home: Group, grouping: _Grouping) -> bool:
     """Whether no node of `home` computes `value`."""
     return value.node is None or grouping.of.get(value.node) is not home
 
 
-def _stored(reader: Node, value: Value, home: _Group) -> Value:
+def _stored(reader: Node, value: Value, home: Group) -> Value:
     """What a node of `home` that reads `value` takes from memory, if `home` does not compute it.
 
     Narrow floats are widened where they are read, and quantized numbers dequantized, but for a
@@ -296,7 +219,7 @@ def _stored(reader: Node, value: Value, home: _Group) -> Value:
 
 def _emit_group(
     build: Builder,
-    group: _Group,
+    group: Group,
     mapped: dict[Value, Value],
     read_outside: set[Value],
     holds: Callable[[Value], bool],
@@ -349,7 +272,7 @@ def _needed(nodes: Sequence[Node], read_outside: set[Value]) -> list[Node]:
     return found[::-1]
 
 
-def _order(group: _Group) -> dict[Node, int]:
+def _order(group: Group) -> dict[Node, int]:
     """A topological order of the nodes of a group."""
     members = set(group.nodes)
     order: dict[Node, int] = {}
@@ -369,23 +292,23 @@ def _order(group: _Group) -> dict[Node, int]:
     return order
 
 
-def _sorted_units(graph: Graph, grouping: _Grouping) -> Sequence[Node | _Group]:
+def _sorted_units(graph: Graph, grouping: _Grouping) -> Sequence[Node | Group]:
     """Groups and lone nodes, each after what it reads; otherwise in the order of their ends."""
-    unit_of: dict[Node, Node | _Group] = {node: grouping.of.get(node, node) for node in graph.nodes}
-    waits: dict[Node | _Group, int] = dict.fromkeys(unit_of.values(), 0)
-    readers: dict[Node | _Group, list[Node | _Group]] = {unit: [] for unit in waits}
+    unit_of: dict[Node, Node | Group] = {node: grouping.of.get(node, node) for node in graph.nodes}
+    waits: dict[Node | Group, int] = dict.fromkeys(unit_of.values(), 0)
+    readers: dict[Node | Group, list[Node | Group]] = {unit: [] for unit in waits}
     for node, unit in unit_of.items():
         for value in node.operands:
             if value.node is not None and (source := unit_of[value.node]) is not unit:
                 readers[source].append(unit)
                 waits[unit] += 1
 
-    def key(unit: Node | _Group) -> int:
-        return unit.last if isinstance(unit, _Group) else grouping.position[unit]
+    def key(unit: Node | Group) -> int:
+        return unit.last if isinstance(unit, Group) else grouping.position[unit]
 
     ready = [(key(unit), unit) for unit, count in waits.items() if not count]
     heapq.heapify(ready)
-    done: list[Node | _Group] = []
+    done: list[Node | Group] = []
     while ready:
         _, unit = heapq.heappop(ready)
         done.append(unit)

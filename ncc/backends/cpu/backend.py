@@ -11,6 +11,7 @@ from ncc.backends.cpu.codegen import Executable, compile_kernels, link
 from ncc.backends.cpu.emit.yardstick import limit_of, yardsticks
 from ncc.backends.cpu.kernels.attention import attends
 from ncc.backends.cpu.kernels.builder import Call, Pointer
+from ncc.backends.cpu.kernels.row_sums import sums_rows
 from ncc.backends.cpu.legalize import legalize
 from ncc.backends.cpu.loopir.loops import Kernel
 from ncc.backends.cpu.loopir.text.printer import to_text
@@ -39,7 +40,9 @@ from ncc.passes.widen_groups import widen_groups
 def kernels(graph: Graph) -> Graph:
     """The body of a device segment with every computing node in a fused one."""
     graph = align_attention(compute_early(nest_concats(legalize(sum_rows(graph)))))
-    return fuse(graph, classify=classify, holds=numbers_held(graph), attends=attends)
+    return fuse(
+        graph, classify=classify, holds=numbers_held(graph), attends=attends, sums=sums_rows
+    )
 
 
 def kernels_by_samples(graph: Graph, target: Target) -> Graph:

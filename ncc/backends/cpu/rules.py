@@ -25,7 +25,7 @@ from ncc.ir.ops.slice import Slice
 from ncc.ir.ops.topk import TopK
 from ncc.ir.ops.transpose import Transpose
 from ncc.ir.types import DType, TensorType
-from ncc.passes.fuse import Pattern
+from ncc.passes.groups import Pattern
 
 VIEWS: tuple[type[Op], ...] = (Transpose, Reshape, Slice, BroadcastTo)
 PLACEMENTS: tuple[type[Op], ...] = (Concat, Pad, ScatterElements, ScatterND)

@@ -7,7 +7,13 @@ import math
 import numpy as np
 
 from ncc.ir.graph import Builder, Value
-from ncc.ir.normalize import build_standardized, build_statistics, standardized
+from ncc.ir.normalize import (
+    build_joined_statistics,
+    build_row_statistics,
+    build_standardized,
+    build_statistics,
+    standardized,
+)
 from ncc.ir.op import Array, Op, op, require
 from ncc.ir.ops.arithmetic import Add, Mul, Sub
 from ncc.ir.ops.cast import Cast
@@ -64,12 +70,17 @@ class GroupNorm(Op):
         n, c, *spatial = x.tensor.dims
         members = () if spatial and self.groups == c else (c // self.groups,)
         wide = Cast(x.tensor.dtype.compute)
-        grouped = build(Reshape((n, self.groups, *members, *spatial)), build(wide, x))
+        whole = build(wide, x)
+        grouped = build(Reshape((n, self.groups, *members, *spatial)), whole)
         axes = tuple(range(2, grouped.tensor.rank))
         column = Reshape((self.groups, *members, *[1] * len(spatial)))
         scale, bias = (build(column, build(wide, value)) for value in (scale, bias))
-        if members:
-            made = _build_scaled(build, grouped, axes, self.epsilon, scale, bias)
+        if members and spatial:
+            statistics = _build_statistics(build, whole, grouped.tensor.dims, self.epsilon)
+            made = _build_scaled(build, grouped, statistics, scale, bias)
+        elif members:
+            statistics = build_statistics(build, grouped, axes, self.epsilon)
+            made = _build_scaled(build, grouped, statistics, scale, bias)
         else:
             unit = build_standardized(build, grouped, axes, self.epsilon)
             made = build(Add(), build(Mul(), unit, scale), bias)
@@ -79,11 +90,20 @@ class GroupNorm(Op):
         return 8 * results[0].size
 
 
+def _build_statistics(
+    build: Builder, x: Value, grouped: tuple[int, ...], epsilon: float
+) -> tuple[Value, Value]:
+    """The mean and 1 / deviation of each group, from the rows of `x`, which know no groups."""
+    rows = build_row_statistics(build, x, x.tensor.rank - 1)
+    mean, square = (build(Reshape((*grouped[:-1], 1)), value) for value in rows)
+    return build_joined_statistics(build, mean, square, tuple(range(2, len(grouped))), epsilon)
+
+
 def _build_scaled(
-    build: Builder, x: Value, axes: tuple[int, ...], epsilon: float, scale: Value, bias: Value
+    build: Builder, x: Value, statistics: tuple[Value, Value], scale: Value, bias: Value
 ) -> Value:
     """x * a + b, with a and b per channel: channels of a group do not share numbers in memory."""
-    mean, inverse = build_statistics(build, x, axes, epsilon)
+    mean, inverse = statistics
     factor = build(Mul(), inverse, scale)
     offset = build(Sub(), bias, build(Mul(), mean, factor))
     return build(Add(), build(Mul(), x, factor), offset)

@@ -22,6 +22,7 @@ from ncc.backends.cpu.target import Target
 from ncc.diagnostics import Locs
 from ncc.ir.graph import Graph, Node
 from ncc.ir.ops.conv import Conv
+from ncc.ir.ops.reduce import Reduce
 from ncc.ir.types import DType
 
 COLD, COLD_MATRIX = 32, 200
@@ -58,7 +59,8 @@ def product_calls(
     flops: int = 0,
 ) -> list[Call]:
     """The call of `product_call`, or one for each part; parts are left to the cost model."""
-    parts = _parts(root, root.op, product, target) if isinstance(root.op, Conv) else []
+    cuts = not any(isinstance(node.op, Reduce) for node in body.nodes)
+    parts = _parts(root, root.op, product, target) if isinstance(root.op, Conv) and cuts else []
     if len(parts) < 2:
         return [product_call(body, root, product, packed, inputs, outputs, target, locs, flops)]
     whole = math.prod(root.result.tensor.dims[2:] + root.operands[1].tensor.dims[2:])

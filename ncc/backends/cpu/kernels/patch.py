@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ncc.backends.cpu.kernels.evaluate import Scope
+from ncc.backends.cpu.kernels.row_sums import Turn
 from ncc.backends.cpu.kernels.schedule import Tile
 from ncc.backends.cpu.kernels.space import Loop
-from ncc.backends.cpu.kernels.windows import Place, Window
+from ncc.backends.cpu.kernels.windows import Place, Steps, Window
 from ncc.backends.cpu.loopir.loops import Expr
 
 LOAD = 2
@@ -35,6 +36,26 @@ class Patch:
         for tile in self.tiles.values():
             at = tile.entered(at)
         return at
+
+    @property
+    def lines(self) -> int:
+        """How many rows a patch has results of."""
+        return math.prod(tile.width for axis, tile in self.tiles.items() if axis < self.rank - 1)
+
+    def by_line(self, places: Sequence[Place]) -> list[list[Place]]:
+        """`places` by row."""
+        found: dict[Steps, list[Place]] = {}
+        for place in places:
+            found.setdefault(place.steps[:-1], []).append(place)
+        return list(found.values())
+
+    def turn(self, scope: Scope) -> Turn:
+        """Where in a row the patch is whose first result is that of `scope`."""
+        tile = self.tiles[self.rank - 1]
+        first = scope.at[tile.loop]
+        repeats = tile.loop.extent % tile.width > 0
+        new = (tile.loop, first) if repeats else None
+        return Turn(first // tile.width, tile.turns.extent, new)
 
     def places(self, scope: Scope) -> list[Place]:
         """Every result of a patch, in the block of `scope`."""

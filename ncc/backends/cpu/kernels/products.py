@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from ncc.backends.cpu.kernels.builder import Call, KernelBuilder
 from ncc.backends.cpu.kernels.evaluate import MATH, Evaluator, Scope
+from ncc.backends.cpu.kernels.row_sums import RowSums, Turn, split_results
 from ncc.backends.cpu.kernels.space import Loop, Operand, aligned_strides, flat_positions, join_axes
 from ncc.backends.cpu.loopir.loops import (
     Contract,
@@ -207,10 +208,14 @@ def product_call(
         for value, view in zip(body.inputs, inputs, strict=True)
         if view is not None
     }
-    results = [_bound(build, product, view, Role.output) for view in outputs]
-    operands = [left, right, *others.values(), *results]
-    loops = join_axes(domain, product.kinds, operands, results[0])
+    bound = [_bound(build, product, view, Role.output) for view in outputs]
+    results, totals = split_results(body, root, list(zip(body.outputs, bound, strict=True)))
+    operands = [left, right, *others.values(), *bound]
+    loops = join_axes(domain, product.kinds, operands, bound[0])
+    if totals:
+        loops.sort(key=lambda loop: loop.fastest == len(domain) - 1)
     evaluator = Evaluator(others, {}, build.names)
+    sums = RowSums(body, totals, build, next((x for x in loops if x.kind == "column"), None))
 
     def contract(at: dict[Loop, Expr], parallel: bool) -> Stmt:
         rows = [loop for loop in loops if loop.kind == "row" and loop not in at]
@@ -223,8 +228,10 @@ def product_call(
         k = [(build.names.var(), extent) for extent, _ in product.reduction]
         acc = Local(build.names("acc"), _sums(root))
         scope.known[root.result] = MATH.cast(acc, root.result.tensor.dtype)
-        for value, operand in zip(body.outputs, results, strict=True):
+        for value, operand in results:
             scope.stmts.append(operand.store(scope.at, evaluator.value(value, scope)))
+        if totals:
+            sums.add(evaluator, [scope], Turn(*m[-1]))
         extents = [1, 1, *(loop.extent for loop in rows)]
         total = product.outer * product.run
         nr = packed.pack.nr
@@ -245,6 +252,7 @@ def product_call(
             tile=tile.shape,
             parallel=parallel,
             warm=packed.warm,
+            in_order=bool(totals),
         )
 
     call = build.finish((_over_batches(_around(loops, left), build, contract),), locs, flops)

@@ -14,6 +14,7 @@ from ncc.backends.cpu.kernels.depthwise import Depthwise
 from ncc.backends.cpu.kernels.evaluate import Evaluator, Scope
 from ncc.backends.cpu.kernels.patch import best_patch
 from ncc.backends.cpu.kernels.pooling import Maximum, Mean
+from ncc.backends.cpu.kernels.row_sums import RowSums, split_results
 from ncc.backends.cpu.kernels.schedule import (
     PARALLEL,
     equal_parts,
@@ -80,8 +81,10 @@ class _WindowNest:
         views = dict(zip(body.inputs, inputs, strict=True))
         self._bind_window(views)
         self.inputs = self._bind_others(views)
-        self.outputs = [self._bound(view, Role.output) for view in outputs]
-        self.operands = [*self.inputs.values(), *window.operands, *self.outputs]
+        bound = [self._bound(view, Role.output) for view in outputs]
+        pairs = list(zip(body.outputs, bound, strict=True))
+        self.outputs, self.totals = split_results(body, window.node, pairs)
+        self.operands = [*self.inputs.values(), *window.operands, *bound]
 
     def _bind_window(self, views: Mapping[Value, View]) -> None:
         operands = self.window.node.operands
@@ -101,13 +104,19 @@ class _WindowNest:
         space = range(2, len(self.domain))
         kinds = [axis if axis in space else "outer" for axis in range(len(self.domain))]
         loops = loops_over(self.domain, kinds, self.operands)
-        vector = vector_loop(loops, self.operands, self.target.lanes)
-        outer = [loop for loop in loops if loop is not vector]
+        row = self._row(loops)
+        free = [loop for loop in loops if loop not in row]
+        vector = vector_loop(free, self.operands, self.target.lanes)
+        outer = [*(loop for loop in free if loop is not vector), *row]
         outer = self._frames_inside(outer) if self._sees_many_frames() else outer
         along = {loop.axes[0] - 2: loop for loop in outer if loop.axes[0] in space}
         self.patch = best_patch(self.window, along, _most_results(self.target))
+        lines = range(self.patch.lines if row else 0)
+        self.sums = [RowSums(self.body, self.totals, self.build, vector) for _ in lines]
         outer = [self.patch.turns(loop) for loop in outer]
+        inside = [outer.pop() for _ in row]
         taken = take_shared(outer)
+        outer += inside
         count = math.prod(loop.extent for loop in taken)
         lanes = self.target.lanes
         parts = 1
@@ -123,6 +132,11 @@ class _WindowNest:
         )
         count *= parts or 1
         return shared(position, count, body)
+
+    def _row(self, loops: Sequence[Loop]) -> list[Loop]:
+        """The loop along rows where there are sums of them: each core takes whole rows."""
+        last = len(self.domain) - 1
+        return [loop for loop in loops if self.totals and loop.axes == (last,)]
 
     def _sees_many_frames(self) -> bool:
         """Whether a window reaches over more of a video than stays in the cache."""
@@ -163,9 +177,12 @@ class _WindowNest:
         found = self.window.write(places, self.build.names)
         for place, element in zip(places, found, strict=True):
             place.scope.known[self.window.node.result] = element
-            for value, operand in zip(self.body.outputs, self.outputs, strict=True):
+            for value, operand in self.outputs:
                 stored = evaluator.value(value, place.scope)
                 scope.stmts.append(operand.store(place.scope.at, stored))
+        lines = self.patch.by_line(places) if self.sums else []
+        for sums, line in zip(self.sums, lines, strict=True):
+            sums.add(evaluator, [place.scope for place in line], self.patch.turn(scope))
         return tuple(scope.stmts)
 
 

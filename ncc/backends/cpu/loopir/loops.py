@@ -264,8 +264,10 @@ class Contract(Stmt):
     last reduction variable; it does not depend on n. `pack` says where b lies; `b.index` does not
     depend on m. `body` reads `acc`, the m's and `n`, and may hold Let, Assign and Store. `tile` is
     the register tile, rows by columns; its columns are `pack.nr`, a multiple of the vector.
-    `parallel` splits tiles over the cores, as a parallel loop does. Without an `order` the cost
-    model has one. `warm` says that b is in the second-level cache, from an earlier kernel.
+    `parallel` splits tiles over the cores, as a parallel loop does. Those of the last row variable
+    come in order on one core if `in_order`: the body carries numbers along in scratch. Without an
+    `order` the cost model has one. `warm` says that b is in the second-level cache, from
+    an earlier kernel.
     """
 
     m: tuple[tuple[Var, int], ...]
@@ -279,6 +281,7 @@ class Contract(Stmt):
     body: tuple[Stmt, ...]
     tile: tuple[int, int]
     parallel: bool = False
+    in_order: bool = False
     order: TileOrder | None = None
     warm: bool = False
 

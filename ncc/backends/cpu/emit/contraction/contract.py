@@ -56,15 +56,19 @@ def _shares_rows(stmt: Contract, tiles: TileEmitter) -> bool:
     """
     a_bytes, b_bytes = (x.buffer.size * x.dtype.itemsize for x in (stmt.a, stmt.b))
     exchanged = a_bytes + body_bytes(stmt)
-    return isinstance(tiles, MatrixTiles) and halves_pay(
-        tiles.grid, b_bytes, exchanged, tiles.l2_bytes
-    )
+    alone = isinstance(tiles, MatrixTiles) and tiles.together == 1
+    return alone and halves_pay(tiles.grid, b_bytes, exchanged, tiles.l2_bytes)
 
 
 def _emit_share(fn: FunctionEmitter, tiles: TileEmitter) -> None:
     """This core's share of all tiles."""
-    with fn.share(tiles.grid.count) as (first, end):
+    with fn.share(tiles.grid.count // tiles.together) as bounds:
+        first, end = (_times(fn, bound, tiles.together) for bound in bounds)
         _emit(tiles, first, end)
+
+
+def _times(fn: FunctionEmitter, bound: Value, by: int) -> Value:
+    return bound if by == 1 else fn.code.binary("mul nuw nsw", bound, integer(by))
 
 
 def _emit_half(fn: FunctionEmitter, tiles: TileEmitter) -> None:

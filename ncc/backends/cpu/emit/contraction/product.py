@@ -82,7 +82,8 @@ class VectorTiles(TileEmitter):
         if self.parts > 1:
             vectors = stmt.tile[0] * stmt.tile[1] // self._unit.lanes
             most = tiles_aside(vectors * fn.target.vector_bits // 8)
-            self.grid = replace(self.grid, block=even_piece(self.grid.block, most))
+            block = self.together_at_least(even_piece(self.grid.block, most))
+            self.grid = replace(self.grid, block=block)
             self._aside = Aside(fn.code, self._unit, self.grid.block, vectors)
 
     @property

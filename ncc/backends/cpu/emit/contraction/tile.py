@@ -54,7 +54,9 @@ class TileEmitter(ABC):
         self._a_bytes = _read_bytes(stmt)
         outer = tuple(extent for _, extent in stmt.m)[: -1 if taken.whole == 1 else -2]
         grid = Grid(outer, taken.pieces, Pieces(stmt.columns, stmt.pack.nr))
-        self.grid = replace(grid, block=self._block(grid))
+        self.together = grid.rows.count if stmt.in_order else 1
+        """Row tiles that follow each other on one core."""
+        self.grid = replace(grid, block=self.together_at_least(self._block(grid)))
         self.parts = 1
         """Into how many parts the run is cut; subclasses that cut it say."""
 
@@ -71,6 +73,10 @@ class TileEmitter(ABC):
             OTHERS if self.stmt.parallel else 0.0,
             self.unasked,
         )
+
+    def together_at_least(self, count: int) -> int:
+        """The fewest row tiles, `count` or more, that break up none that stay together."""
+        return -(-count // self.together) * self.together
 
     @property
     def order(self) -> TileOrder:

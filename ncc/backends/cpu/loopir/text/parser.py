@@ -164,7 +164,7 @@ class _KernelReader:
         return self._declare(name, Var(str(name))), int(extent)
 
     def _contract(self, tree: Tree[Token]) -> Contract:
-        kind, a, b, rows, columns, runs, tile, panels, order, warm, body = _trees(tree)
+        kind, a, b, rows, carried, columns, runs, tile, panels, order, warm, body = _trees(tree)
         name, dtype = _tokens(tree)
         m = tuple(map(self._range, _trees(rows)))
         ((n, extent),) = map(self._range, _trees(columns))
@@ -184,6 +184,7 @@ class _KernelReader:
             body=self._block(body),
             tile=(height, width),
             parallel=str(kind.children[0]) == Kind.parallel.value,
+            in_order=bool(_tokens(carried)),
             order=self._order(order),
             warm=bool(warm.children[0]),
         )

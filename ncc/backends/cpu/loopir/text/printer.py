@@ -144,7 +144,8 @@ class _Printer:
         kind = Kind.parallel if stmt.parallel else Kind.serial
         acc = f"{self._name(stmt.acc)}: {stmt.acc.dtype.value}"
         yield f"contract {kind.value} {acc} = {self._expr(stmt.a)} * {self._expr(stmt.b)}"
-        yield f"    for {', '.join(self._range(*pair) for pair in stmt.m)}"
+        carried = " in order" if stmt.in_order else ""
+        yield f"    for {', '.join(self._range(*pair) for pair in stmt.m)}{carried}"
         yield f"    by {self._range(stmt.n, stmt.columns)}"
         yield f"    over {', '.join(self._range(*pair) for pair in stmt.k)}"
         rows, columns = stmt.tile
