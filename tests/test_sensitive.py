@@ -65,6 +65,29 @@ def test_a_filter_bank_is_spared_up_to_what_is_not_linear() -> None:
     assert spared(CHAIN.format(between="relu(%2)")) == []
 
 
+BANK = """graph @g(%x: f32[1, {channels}, 90, 90]) {{
+  %0 = weight "a" : f32[64, {channels}, 9, 9]
+  %1 = weight "b" : f32[{channels}, {channels}, 9, 9]
+  %2 = weight "c" : f32[8, {channels}, 9, 9]
+  %3 = conv(%x, %1) {{strides = [1, 1], low = [0, 0], high = [0, 0],
+                     dilations = [1, 1], groups = 1}}
+  %4 = conv(%3, %2) {{strides = [1, 1], low = [0, 0], high = [0, 0],
+                     dilations = [1, 1], groups = 1}}
+  %5 = relu(%4)
+  %6 = conv(%x, %0) {{strides = [1, 1], low = [0, 0], high = [0, 0],
+                     dilations = [1, 1], groups = 1}}
+  %7 = relu(%6)
+  return %5, %7
+}}"""
+
+
+@pytest.mark.parametrize(("channels", "kept"), [(1, [0, 1]), (4, [0, 1]), (5, [])])
+def test_convolutions_of_signals_are_spared_where_one_follows_another(
+    channels: int, kept: list[int]
+) -> None:
+    assert spared(BANK.format(channels=channels)) == kept
+
+
 @pytest.mark.parametrize(("rows", "kept"), [(1, [0]), (4, [0]), (5, [])])
 def test_few_rows_by_a_computed_matrix_are_spared(rows: int, kept: list[int]) -> None:
     text = f"""graph @g(%x: f32[3, {rows}, 64], %y: f32[3, 64, 80]) {{

@@ -9,6 +9,7 @@ be far smaller than what went in, and so than its errors.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from ncc.ir.graph import Graph, Node, Value
 from ncc.ir.ops.arithmetic import Add, Div, Mul, Neg, Sub
@@ -30,6 +31,9 @@ FEW_TERMS = 32
 FEW_OF_HEADS = 16
 """The same where both operands are computed, as queries and keys: a row of weights is made of all
 of its sums, in which errors average out once more."""
+
+SIGNALS = 4
+"""Channels up to which what a convolution reads is taken for signals: sound, a picture."""
 
 LINEAR = (Neg, BroadcastTo, Cast, Concat, Pad, Reshape, Slice, Transpose)
 LINEAR_WITH_CONSTANT = (Add, Sub, Mul, *PRODUCTS)
@@ -74,27 +78,48 @@ def terms(node: Node) -> float:
 
 
 def _filter_bank(graph: Graph) -> set[Node]:
-    """Products that work on an input through linear ops alone, if some are chained."""
-    constant: set[Value] = set()
-    products: dict[Value, int] = dict.fromkeys(graph.inputs, 0)
+    """Products that work on an input through linear ops alone, where one follows another."""
+    linear = list(_linear_in_inputs(graph))
+    before: dict[Value, int] = {}
+    for node in linear:
+        passed = max(before.get(value, 0) for value in node.operands)
+        before.update(dict.fromkeys(node.results, passed + _is_product(node)))
+    after: dict[Value, int] = {}
     found: set[Node] = set()
-    for node in graph.nodes:
-        if all(value in constant for value in node.operands):
-            constant.update(node.results)
-            continue
-        given = [value for value in node.operands if value not in constant]
-        if not _is_linear(node, given) or any(value not in products for value in given):
-            continue
-        passed = max(products[value] for value in given)
-        if isinstance(node.op, PRODUCTS):
+    for node in reversed(linear):
+        following = max(after.get(value, 0) for value in node.results)
+        if _is_product(node) and max(map(before.__getitem__, node.results)) + following > 1:
             found.add(node)
-            passed += 1
-        products.update(dict.fromkeys(node.results, passed))
-    return found if max(products.values(), default=0) > 1 else set()
+        for value in node.operands:
+            after[value] = max(after.get(value, 0), following + _is_product(node))
+    return found
+
+
+def _linear_in_inputs(graph: Graph) -> Iterator[Node]:
+    """The nodes that are linear in inputs of the graph, as those before them are."""
+    constant: set[Value] = set()
+    linear = set(graph.inputs)
+    for node in graph.nodes:
+        given = [value for value in node.operands if value not in constant]
+        if not given:
+            constant.update(node.results)
+        elif linear.issuperset(given) and _is_linear(node, given):
+            linear.update(node.results)
+            yield node
+
+
+def _is_product(node: Node) -> bool:
+    return isinstance(node.op, PRODUCTS)
 
 
 def _is_linear(node: Node, given: list[Value]) -> bool:
-    """Whether a node is linear in the operands `given`, the others being constant."""
+    """Whether a node is linear in the operands `given`, the others being constant.
+
+    A convolution of more channels than signals have is a layer, whose results are as large as what
+    it reads.
+    """
+    if isinstance(node.op, Conv) and node.operands[1].tensor.dims[1] > SIGNALS:
+        return False
     if isinstance(node.op, LINEAR_IN_FIRST):
         return given == [node.operands[0]]
     return isinstance(node.op, LINEAR) or (
