@@ -144,6 +144,16 @@ TREES = [
         **leaves("target", [0] * 6),
     ),
     regressor(X, n_targets=1, aggregate_function="MAX", **trees(), **leaves("target", [0] * 6)),
+    *(
+        regressor(
+            X,
+            n_targets=3,
+            aggregate_function=how,
+            **trees(),
+            **leaves("target", [0, 1, 1, 0, 1, 0]),
+        )
+        for how in ("MIN", "MAX")
+    ),
     classifier(X, classlabels_int64s=[3, 5, 8], **trees(), **leaves("class", [0, 1, 2, 0, 1, 2])),
     classifier(
         X,
@@ -261,6 +271,7 @@ FORESTS = [
     numbered(X, 0, aggregate_function=0),
     stumps(300),
     numbered(X.astype(np.float64), 3, aggregate_function=1),
+    *(numbered(X, 0, aggregate_function=how) for how in (2, 3)),
     numbered(HOLES, 1, nodes_missing_value_tracks_true=[1, 0, 1]),
     ml(
         "TreeEnsembleRegressor",

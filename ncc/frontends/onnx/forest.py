@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,13 +35,19 @@ TESTS: dict[str, tuple[Op, ...]] = {
 }
 """The ops that compare a feature with the value of a node."""
 
+EXTREMES: dict[str, tuple[Op, float]] = {
+    "MIN": (ReduceMin((1,), False), math.inf),
+    "MAX": (ReduceMax((1,), False), -math.inf),
+}
+"""How one weight is chosen, and what is chosen last."""
+
 
 @dataclass(frozen=True)
 class Forest:
     """The nodes of all trees, numbered; each array holds something for every node.
 
-    A leaf leads to itself; `weights` [nodes, columns] is what leaves give; `missing` says where
-    NaN takes the first way; `roots` are the first nodes of the trees.
+    A leaf leads to itself; `weights` [nodes, columns] is what leaves give, and `gives` where they
+    do; `missing` says where NaN takes the first way; `roots` are the first nodes of the trees.
     """
 
     roots: Array
@@ -51,18 +58,28 @@ class Forest:
     no: Array
     missing: Array
     weights: Array
+    gives: Array
 
     def total(self, ctx: Context, x: Value, how: str) -> Value:
         """What the leaves that rows x [rows, features] reach give together [rows, columns]."""
         self._check(x.tensor.dims[1])
-        table = _table(ctx, self.weights.astype(x.tensor.dtype.numpy), "weights")
-        given = ctx.build(Gather(0), table, self._leaves(ctx, x))
-        if how in {"MIN", "MAX"}:
-            return ctx.build((ReduceMin if how == "MIN" else ReduceMax)((1,), False), given)
-        total = ctx.build(ReduceSum((1,), False), given)
+        if how in EXTREMES:
+            return self._extreme(ctx, x, *EXTREMES[how])
+        total = self._together(ctx, x, self.weights, ReduceSum((1,), False))
         if how == "SUM":
             return total
         return ctx.build(Mul(), total, ctx.const(1 / len(self.roots), x.tensor.dtype))
+
+    def _extreme(self, ctx: Context, x: Value, op: Op, beyond: float) -> Value:
+        """The last of what is given on the way from `beyond`; 0 where no leaf gives anything."""
+        found = self._together(ctx, x, np.where(self.gives, self.weights, beyond), op)
+        nothing, none = (ctx.const(number, x.tensor.dtype) for number in (beyond, 0))
+        return ctx.build(Where(), ctx.build(Equal(), found, nothing), none, found)
+
+    def _together(self, ctx: Context, x: Value, weights: Array, op: Op) -> Value:
+        """`weights` of the leaves of each row, made one by the reduction `op`."""
+        table = _table(ctx, weights.astype(x.tensor.dtype.numpy), "weights")
+        return ctx.build(op, ctx.build(Gather(0), table, self._leaves(ctx, x)))
 
     def _check(self, features: int) -> None:
         """Refuse numbers of nodes or features that there are not."""

@@ -205,11 +205,11 @@ def transformed(ctx: Context, scores: Value, name: str | None = None) -> Value:
 
 def _softmax_of_others_than_zero(ctx: Context, scores: Value) -> Value:
     """Softmax of each row in which scores of 0 (to 1e-7) take no part and stay."""
-    build = ctx.build
-    some = build(Greater(), build(Abs(), scores), ctx.const(1e-7, DType.f32))
+    build, dtype = ctx.build, scores.tensor.dtype
+    some = build(Greater(), build(Abs(), scores), ctx.const(1e-7, dtype))
     largest = build(ReduceMax((1,)), scores)
     terms = build(Exp(), build(Sub(), scores, largest))
-    terms = build(Where(), some, terms, ctx.const(0, DType.f32))
+    terms = build(Where(), some, terms, ctx.const(0, dtype))
     return build(Div(), terms, build(ReduceSum((1,)), terms))
 
 
@@ -218,13 +218,13 @@ def _probit(ctx: Context, share: Value) -> Value:
 
     By S. Winitzki's approximation of the inverse of erf (2008) with a = 0.147, as onnxruntime.
     """
-    build, a = ctx.build, 0.147
-    x = build(Sub(), build(Mul(), share, ctx.const(2, DType.f32)), ctx.const(1, DType.f32))
-    one = ctx.const(1, DType.f32)
+    build, dtype, a = ctx.build, share.tensor.dtype, 0.147
+    x = build(Sub(), build(Mul(), share, ctx.const(2, dtype)), ctx.const(1, dtype))
+    one = ctx.const(1, dtype)
     log = build(Log(), build(Mul(), build(Sub(), one, x), build(Add(), one, x)))
-    half = build(Mul(), log, ctx.const(0.5, DType.f32))
-    v = build(Add(), half, ctx.const(2 / (math.pi * a), DType.f32))
-    square = build(Sub(), build(Mul(), v, v), build(Mul(), log, ctx.const(1 / a, DType.f32)))
+    half = build(Mul(), log, ctx.const(0.5, dtype))
+    v = build(Add(), half, ctx.const(2 / (math.pi * a), dtype))
+    square = build(Sub(), build(Mul(), v, v), build(Mul(), log, ctx.const(1 / a, dtype)))
     size = build(Sqrt(), build(Sub(), build(Sqrt(), square), v))
-    scaled = build(Mul(), size, ctx.const(math.sqrt(2), DType.f32))
+    scaled = build(Mul(), size, ctx.const(math.sqrt(2), dtype))
     return build(Mul(), build(Sign(), x), scaled)

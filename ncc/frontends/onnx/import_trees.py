@@ -42,16 +42,23 @@ _MOST = 1 << 28
 
 @importer("TreeEnsembleRegressor", domain=ML)
 def tree_ensemble_regressor(ctx: Context) -> Value:
-    forest = _listed(ctx, "target", ctx.attr("n_targets", 1))
-    total = forest.total(ctx, _rows(ctx), ctx.attr("aggregate_function", "SUM"))
+    how = ctx.attr("aggregate_function", "SUM")
+    if how not in _AGGREGATES:
+        raise NccError("invalid-model", f"'{how}' is none of: {', '.join(_AGGREGATES)}")
+    total = _listed(ctx, "target", ctx.attr("n_targets", 1)).total(ctx, _rows(ctx), how)
     return transformed(ctx, _with_base(ctx, total))
 
 
 @importer("TreeEnsembleClassifier", domain=ML)
 def tree_ensemble_classifier(ctx: Context) -> tuple[Value, ...]:
-    """Labels and scores. Of two classes, when only the first is named, all is for the second."""
+    """Labels and scores. Of two classes, when only the first is named and there are no numbers to
+    add for both, all is for the second.
+    """
     labels = class_labels(ctx)
-    of_two = len(labels) == 2 and set(ctx.need_attr("class_ids")) == {0}
+    only_first = (
+        set(ctx.need_attr("class_ids")) == {0} and _numbers(ctx, "base_values", ()).size < 2
+    )
+    of_two = len(labels) == 2 and only_first
     forest = _listed(ctx, "class", 1 if of_two else len(labels))
     total = _with_base(ctx, forest.total(ctx, _rows(ctx), "SUM"))
     if of_two:
@@ -88,7 +95,8 @@ def _rows(ctx: Context) -> Value:
 
 def _with_base(ctx: Context, total: Value) -> Value:
     """The total plus what the model adds to it, in f32."""
-    base = _numbers(ctx, "base_values", ())
+    base, columns = _numbers(ctx, "base_values", ()), total.tensor.dims[1]
+    require(base.size in {0, 1, columns}, f"{base.size} base values for {columns} columns")
     if base.size:
         total = ctx.build(Add(), total, ctx.const(base, total.tensor.dtype))
     return ctx.cast(total, DType.f32)
@@ -120,7 +128,7 @@ def _listed(ctx: Context, what: str, columns: int) -> Forest:
         _children(ctx, "nodes_truenodeids", places, modes),
         _children(ctx, "nodes_falsenodeids", places, modes),
         np.array(tracks, bool),
-        _weights(ctx, what, columns, places),
+        *_weights(ctx, what, columns, places),
     )
 
 
@@ -142,8 +150,10 @@ def _children(
     return np.array([places[pair] for pair in pairs])
 
 
-def _weights(ctx: Context, what: str, columns: int, places: Mapping[tuple[int, int], int]) -> Array:
-    """What each leaf gives [nodes, columns]."""
+def _weights(
+    ctx: Context, what: str, columns: int, places: Mapping[tuple[int, int], int]
+) -> tuple[Array, Array]:
+    """What each leaf gives [nodes, columns], and where it gives something."""
     weights = _numbers(ctx, f"{what}_weights")
     names = (f"{what}_treeids", f"{what}_nodeids", f"{what}_ids")
     _alike(ctx, *names)
@@ -151,10 +161,15 @@ def _weights(ctx: Context, what: str, columns: int, places: Mapping[tuple[int, i
     require(len(weights) == len(ids), f"{len(weights)} weights for {len(ids)} {what}_ids")
     require(set(zip(trees, nodes, strict=True)) <= places.keys(), f"{what}_nodeids names no node")
     require(0 < columns * len(places) <= _MOST, f"{columns} columns for {len(places)} nodes")
-    table = np.zeros((len(places), columns), weights.dtype)
+    require(all(0 <= column < columns for column in ids), f"{what}_ids are not below {columns}")
+    table, gives = (
+        np.zeros((len(places), columns), weights.dtype),
+        np.zeros((len(places), columns), bool),
+    )
     for tree, node, column, weight in zip(trees, nodes, ids, weights, strict=True):
-        table[places[tree, node], column % columns] += weight
-    return table
+        table[places[tree, node], column] += weight
+        gives[places[tree, node], column] = True
+    return table, gives
 
 
 def _numbered(ctx: Context) -> Forest:
@@ -177,7 +192,8 @@ def _numbered(ctx: Context) -> Forest:
     require(0 < columns * (inner + leaves) <= _MOST, f"{columns} targets of {leaves} leaves")
     require(known, f"leaf_targetids does not say which of {columns} targets each leaf is of")
     weights = np.zeros((inner + leaves, columns), given.dtype)
-    weights[own, targets] = given
+    gives = np.zeros(weights.shape, bool)
+    weights[own, targets], gives[own, targets] = given, True
     return Forest(
         np.array(ctx.need_attr("tree_roots")),
         np.concatenate([features, np.zeros(leaves, features.dtype)]),
@@ -187,6 +203,7 @@ def _numbered(ctx: Context) -> Forest:
         np.concatenate([_ways(ctx, "false", inner, leaves), own]),
         np.concatenate([np.array(tracks, bool), np.zeros(leaves, bool)]),
         weights,
+        gives,
     )
 
 
