@@ -65,7 +65,7 @@ def byte_tables(graph: Graph) -> Graph:
 
     def visit(build: Builder, node: Node) -> Value | None:
         original = next(originals)
-        current[original.results[0]] = node.results[0]
+        current.update(zip(original.results, node.results, strict=True))
         if original not in wanted:
             return None
         byte = functions[original.result].byte

@@ -19,10 +19,12 @@ import dataclasses
 from ncc.ir.fold import number
 from ncc.ir.graph import Builder, Graph, Node, Value
 from ncc.ir.indexing import constant
+from ncc.ir.op import Op
 from ncc.ir.ops.arithmetic import Add, Sub
 from ncc.ir.ops.cast import Cast
 from ncc.ir.ops.pad import Pad
 from ncc.ir.ops.quantize import Dequantize, Quantize
+from ncc.ir.ops.resize import Resize
 from ncc.ir.types import DType
 from ncc.passes import graph_pass
 from ncc.passes.byte_products import MIDDLE
@@ -67,13 +69,11 @@ class _Raised:
         """An op that moves such i8, on the u8."""
         if type(node.op) not in MOVES:
             return None
-        op = node.op
-        if isinstance(op, Pad):
-            op = dataclasses.replace(op, value=op.value + MIDDLE)
-        moved = carried(build.again(node, node.operands), DType.i8)
+        moved = carried(node, DType.i8)
         if not moved or any(value not in self.bytes for value in moved):
             return None
-        return build(op, *(self.bytes.get(value, value) for value in node.operands))
+        raised = [self.bytes[value] for value in moved]
+        return build(_with_raised_number(node.op), *raised, *node.operands[len(raised) :])
 
     def _read(self, build: Builder, node: Node) -> Value | None:
         """What reads such i8 as numbers, of the u8."""
@@ -93,6 +93,17 @@ class _Raised:
         if isinstance(node.op, Sub) and first in self.wide:
             return build(node.op, self.wide[first], _plus_middle(build, node.operands[1]))
         return None
+
+
+def _with_raised_number(op: Op) -> Op:
+    """An op that moves integers, with the number that it brings along 128 larger."""
+    match op:
+        case Pad():
+            return dataclasses.replace(op, value=op.value + MIDDLE)
+        case Resize():
+            return dataclasses.replace(op, extrapolation=op.extrapolation + MIDDLE)
+        case _:
+            return op
 
 
 def _plus_middle(build: Builder, zero: Value) -> Value:
