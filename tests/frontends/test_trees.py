@@ -1,4 +1,4 @@
-"""What onnxruntime says nothing about, or says otherwise, of ensembles of trees."""
+"""Ensembles of trees where onnxruntime has another answer, or none that makes sense."""
 
 from __future__ import annotations
 
@@ -52,8 +52,18 @@ def test_two_base_values_are_one_for_each_of_two_classes() -> None:
             regressor(X, aggregate_function="MEDIAN", **trees(), **leaves("target", [0] * 6)),
             "'MEDIAN' is none of: AVERAGE, SUM, MIN, MAX",
         ),
+        (
+            classifier(
+                X,
+                classlabels_int64s=[3, 5],
+                post_transform="PROBIT",
+                **trees(),
+                **leaves("class", [0] * 6),
+            ),
+            "PROBIT of two classes that have one score",
+        ),
     ],
-    ids=["ids", "base", "aggregate"],
+    ids=["ids", "base", "aggregate", "probit"],
 )
 def test_refused(case: Case, message: str) -> None:
     with pytest.raises(NccError, match=message):

@@ -23,8 +23,10 @@ ROWS = [float(value) for value in seeded(12, seed=1)]
 LINEAR = [
     ml("Scaler", X, offset=[0.1, 0.2, 0.3, 0.4], scale=[2.0, 0.5, 1.0, 3.0]),
     ml("Scaler", X.astype(np.float64), offset=[0.5], scale=[2.0]),
+    ml("Scaler", X[0], offset=[0.5], scale=[2.0]),
     ml("Normalizer", np.concatenate([X, np.zeros_like(X[:1])]), norm="L2"),
     ml("Normalizer", X, norm="L1"),
+    ml("Normalizer", X[0], norm="L2"),
     ml("Normalizer", np.abs(X), norm="MAX"),
     ml("Imputer", HOLES, imputed_value_floats=[1.0, 2.0, 3.0, 4.0], replaced_value_float=np.nan),
     ml("Imputer", np.round(X), imputed_value_floats=[9.0], replaced_value_float=1.0),
@@ -78,6 +80,7 @@ CATEGORIES = [
     ml("OneHotEncoder", NUMBERS, cats_int64s=[3, 0, 5, -2]),
     ml("OneHotEncoder", np.round(X * 3), cats_int64s=[0, 1, -1]),
     ml("OneHotEncoder", np.array([1, 9, 2]), cats_int64s=[1, 2]),
+    ml("OneHotEncoder", HOLES, cats_int64s=[1, 0]),
     ml("LabelEncoder", NUMBERS, keys_int64s=[3, 0, 5, 3], values_int64s=[1, 2, 3, 4]),
     ml("LabelEncoder", NUMBERS, keys_int64s=[900, 7], values_floats=[1.0, 2.0]),
     ml("LabelEncoder", np.round(X), keys_floats=[0.0, 1.0], values_int64s=[8, 9], default_int64=3),

@@ -18,6 +18,7 @@ from ncc.ir.ops.compare import Equal
 from ncc.ir.ops.extremum import Max, Min
 from ncc.ir.ops.gather import Gather
 from ncc.ir.ops.isnan import Isnan
+from ncc.ir.ops.logic import And, Not
 from ncc.ir.ops.reshape import Reshape
 from ncc.ir.ops.where import Where
 from ncc.ir.types import DType
@@ -28,14 +29,16 @@ _LISTS = {"int64s": np.int64, "floats": np.float32}
 
 @importer("OneHotEncoder", domain=ML)
 def one_hot_encoder(ctx: Context) -> Value:
-    """For each number, along a new last axis, 1 at its category; without one all are 0."""
+    """For each number, along a new last axis, 1 at its category; without one, as of NaN, zeros."""
     if not ctx.has_attr("cats_int64s"):
         raise unsupported("OneHotEncoder of strings")
     if not ctx.attr("zeros", 1):
         raise unsupported("OneHotEncoder that refuses numbers without a category")
-    numbers = ctx.cast(ctx[0], DType.i64)
-    column = ctx.build(Reshape((*numbers.tensor.dims, 1)), numbers)
-    return ctx.cast(ctx.build(Equal(), column, ctx.const(ctx.attr("cats_int64s"))), DType.f32)
+    given = ctx.build(Reshape((*ctx.type(0).dims, 1)), ctx[0])
+    same = ctx.build(Equal(), ctx.cast(given, DType.i64), ctx.const(ctx.attr("cats_int64s")))
+    if given.tensor.dtype.is_float:
+        same = ctx.build(And(), same, ctx.build(Not(), ctx.build(Isnan(), given)))
+    return ctx.cast(same, DType.f32)
 
 
 @importer("LabelEncoder", domain=ML)

@@ -39,7 +39,7 @@ ML = "ai.onnx.ml"
 @importer("Scaler", domain=ML)
 def scaler(ctx: Context) -> Value:
     """(x - offset) * scale"""
-    x = real(ctx)
+    x = ctx.cast(ctx[0], DType.f32)
     for op, name in ((Sub(), "offset"), (Mul(), "scale")):
         if ctx.has_attr(name):
             x = ctx.build(op, x, ctx.const(ctx.attr(name), DType.f32))
@@ -49,7 +49,7 @@ def scaler(ctx: Context) -> Value:
 @importer("Normalizer", domain=ML)
 def normalizer(ctx: Context) -> Value:
     """Rows divided by a norm; rows of zeros stay."""
-    x, kind = real(ctx), ctx.attr("norm", "MAX")
+    x, kind = ctx.cast(ctx[0], DType.f32), ctx.attr("norm", "MAX")
     axes = (x.tensor.rank - 1,)
     if kind == "MAX":
         norm = ctx.build(ReduceMax(axes), x)
@@ -139,7 +139,10 @@ def _linear_classifier_of_two(ctx: Context, labels: list[int]) -> tuple[Value, .
 
 def two_scores(ctx: Context, score: Value, shares: bool) -> Value:
     """`opposed` scores of two classes, which LOGISTIC makes probabilities of."""
-    if ctx.attr("post_transform", "NONE") == "LOGISTIC":
+    how = ctx.attr("post_transform", "NONE")
+    if how == "PROBIT":
+        raise unsupported("PROBIT of two classes that have one score")
+    if how == "LOGISTIC":
         return transformed(ctx, opposed(ctx, score, False))
     return opposed(ctx, score, shares)
 
