@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import shutil
 import tempfile
 import threading
+from multiprocessing.util import Finalize
 from pathlib import Path
 
-_ONE_AT_A_TIME = threading.Lock()
+_writing: dict[int, threading.Lock] = {}
+"""By process: a fork copies locks as held."""
 
 
 def spill(data: bytes | memoryview) -> Path:
     """A temporary file with `data`, removed when the process ends; equal data shares one."""
-    digest = hashlib.sha256(data).hexdigest()
-    with _ONE_AT_A_TIME:
-        path = Path(_folder().name) / f"{digest}.bin"
+    digest, process = hashlib.sha256(data).hexdigest(), os.getpid()
+    with _writing.setdefault(process, threading.Lock()):
+        path = _folder(process) / f"{digest}.bin"
         if not path.exists():
             _write(path, data)
     return path
@@ -33,5 +37,8 @@ def _write(path: Path, data: bytes | memoryview) -> None:
 
 
 @functools.cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="ncc-")
+def _folder(process: int) -> Path:
+    """The folder of `process`, this one, which removes it when it ends; no other process does."""
+    path = Path(tempfile.mkdtemp(prefix="ncc-"))
+    Finalize(None, shutil.rmtree, (path, True), exitpriority=0)
+    return path
