@@ -4,12 +4,18 @@ import numpy as np
 
 from ncc.ir.fold import constant_array, number
 from ncc.ir.graph import Builder, Value
-from ncc.ir.op import Elementwise, Op, op
+from ncc.ir.op import Elementwise, Op, op, require
 from ncc.ir.ops.clip import Clip, clip_bounds
 from ncc.ir.ops.relu import Relu
 from ncc.ir.rewrite import C, P, Skip, V, canonical
 from ncc.ir.scalar import NUMPY, Math, Scalar, limits
 from ncc.ir.types import DType, TensorType
+
+QUANTIZED = {
+    *(DType.i4, DType.u4, DType.i8, DType.u8, DType.i16, DType.u16),
+    *(DType.f8e4m3, DType.f8e5m2),
+}
+"""Types of numbers with a scale: integers that f32 holds beside a zero point, and narrow floats."""
 
 
 @op("quantize")
@@ -23,6 +29,7 @@ class Quantize(Elementwise):
     to: DType
 
     def check(self, *operands: TensorType) -> None:
+        require(self.to in QUANTIZED, f"quantize gives no {self.to.value}")
         x, scale, zero_point = operands
         super().check(x, scale)
         super().check(TensorType(self.to), zero_point)
