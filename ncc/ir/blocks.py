@@ -100,7 +100,7 @@ def _parts(build: Builder, weight: Value) -> _Parts | None:
         case Transpose():
             inner = _parts(build, node.operands[0])
             return inner and inner.moved(lambda value: build(op, value))
-        case Mul():
+        case Mul() if node.operands[0].tensor.dims == weight.tensor.dims:
             return _scaled(build, *node.operands)
     return None
 

@@ -116,6 +116,8 @@ ROWS = "%4 = reshape(%3) {shape = [9, 64]} %6 = transpose(%4) {perm = [1, 0]}"
 COLUMNS = "%6 = reshape(%3) {shape = [64, 9]}"
 MOVED = "%6 = transpose(%3) {perm = [1, 0]}"
 FACTOR = """%4 = reshape(%3) {shape = [64, 9]} %5 = weight "t" : f32[1, 9] %6 = mul(%4, %5)"""
+SPREAD = """%4 = reshape(%3) {shape = [64, 1]} %5 = weight "t" : f32[1, 9] %6 = mul(%4, %5)"""
+FACTORS = """%5 = weight "t" : f32[64, 9] %6 = mul(%3, %5)"""
 
 
 @pytest.mark.parametrize(
@@ -131,6 +133,8 @@ FACTOR = """%4 = reshape(%3) {shape = [64, 9]} %5 = weight "t" : f32[1, 9] %6 = 
         (product(1, "i4[9, 8, 8]", "[9, 8, 1]", after=ROWS), None),
         (product(1, "i4[9, 2, 32]", "[9, 1, 1]", after=ROWS), None),
         (product(1, "i4[9, 2, 32]", "[9, 2, 32]", after=ROWS), None),
+        (product(1, "i4[2, 32, 1]", "[2, 1, 1]", after=SPREAD), None),
+        (product(1, "i8[9]", "[9]", after=FACTORS), None),
     ],
 )
 def test_weights_are_read_as_integers_for_few_rows(text: str, bits: int | None) -> None:
