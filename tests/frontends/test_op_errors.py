@@ -11,6 +11,7 @@ from ncc.frontends.onnx import import_onnx
 from tests.frontends.build import model
 from tests.suite.case import Case, Const, node_case, seeded
 from tests.suite.cases_attention import grouped
+from tests.suite.cases_microsoft import looked_up, microsoft
 
 X = seeded(2, 3, 4)
 INDICES = np.array([[0, 1], [2, 3]])
@@ -82,6 +83,14 @@ WRONG: list[tuple[Case, str]] = [
         node_case("QuantizeLinear", X, Const(seeded(2, 3, 3)), axis=2, block_size=2, opset=21),
         "f32[2, 3, 3] is not one number per block of 2 along axis 2",
     ),
+    (
+        microsoft("MatMulNBits", X, X, X, K=4, N=3, bits=4, block_size=0),
+        "N, K and block_size are [3, 4, 0], each needs 1 or more",
+    ),
+    (
+        looked_up(4, Const(np.zeros((6, 2), np.uint8))),
+        "scales or zero points have other rows than u8[7, 24]",
+    ),
 ]
 
 
@@ -121,6 +130,13 @@ REFUSED: list[tuple[ModelProto, str]] = [
     (
         model("g (float[2, 3] x) => (y) { i = NonZero(x) y = RandomNormalLike<dtype = 1>(i) }"),
         "RandomNormalLike of i64[2, ?], whose size the data decides",
+    ),
+    (
+        model(
+            "g (float[2, 3] x, uint8[7, 24] d, float[7, 3] s) => (y) "
+            "{ i = NonZero(x) y = com.microsoft.GatherBlockQuantized<block_size = 16>(d, i, s) }"
+        ),
+        "GatherBlockQuantized of i64[2, ?], whose sizes the data decides",
     ),
 ]
 

@@ -167,6 +167,7 @@ PACKED = [
     packed(4, Const(bytes_of(5 * 2, seed=21)), x=seeded(1, 48)),
     packed(8, Const(bytes_of(5 * 2, seed=27)), size=32, x=seeded(3, 64)),
     packed(4, None, Const(np.arange(48, dtype=np.int32) % 3), x=seeded(2, 48)),
+    packed(4, None, Const(np.arange(48, dtype=np.int32) % 3), x=seeded(2, 45)),
     packed(4, None, None, Const(seeded(5, seed=28)), size=64, x=seeded(2, 2, 64)),
 ]
 

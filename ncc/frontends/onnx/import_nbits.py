@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ncc.diagnostics import NccError
 from ncc.frontends.onnx.axes import axis_of
 from ncc.frontends.onnx.context import Context
 from ncc.frontends.onnx.import_fused import MICROSOFT
@@ -42,17 +43,28 @@ def matmul_nbits(ctx: Context) -> Value:
 
 def _weights(ctx: Context) -> Value:
     """The real weights f32 [N, K]."""
-    rows, depth, size = (ctx.need_attr(name) for name in ("N", "K", "block_size"))
+    rows, depth, size = _sizes(ctx)
     blocks = -(-depth // size)
     whole = _first(ctx, _unpacked(ctx, _by_row(ctx, ctx[1], rows)), blocks * size)
-    scales = _by_row(ctx, ctx.cast(ctx[2], DType.f32), rows)
+    scales = ctx.build(Reshape((rows, blocks)), ctx.cast(ctx[2], DType.f32))
     points = _points(ctx, rows, blocks)
     if (order := ctx.operand(4)) is None:
         return _first(ctx, _real(ctx, whole, scales, points), depth)
+    order = _first(ctx, order, depth)
     each = ctx.build(Gather(1), scales, order)
     if points.tensor.rank:
         points = ctx.build(Gather(1), points, order)
     return _dequantized(ctx, _first(ctx, whole, depth), each, points)
+
+
+def _sizes(ctx: Context) -> tuple[int, int, int]:
+    """Columns of the product, elements of a sum, and those of a block."""
+    sizes = ctx.need_attr("N"), ctx.need_attr("K"), ctx.need_attr("block_size")
+    if min(sizes) < 1:
+        raise NccError(
+            "invalid-model", f"N, K and block_size are {list(sizes)}, each needs 1 or more"
+        )
+    return sizes
 
 
 def _points(ctx: Context, rows: int, blocks: int) -> Value:
@@ -60,8 +72,9 @@ def _points(ctx: Context, rows: int, blocks: int) -> Value:
     points = ctx.operand(3)
     if points is None:
         return ctx.const(1 << (ctx.attr("bits", 4) - 1), DType.u8)
-    held = _by_row(ctx, points, rows)
-    return held if points.tensor.dtype.is_float else _first(ctx, _unpacked(ctx, held), blocks)
+    if points.tensor.dtype.is_float:
+        return ctx.build(Reshape((rows, blocks)), points)
+    return _first(ctx, _unpacked(ctx, _by_row(ctx, points, rows)), blocks)
 
 
 @importer("GatherBlockQuantized", domain=MICROSOFT)
@@ -75,9 +88,9 @@ def gather_block_quantized(ctx: Context) -> Value:
     if axes != (0, rank - 1):
         raise unsupported(f"GatherBlockQuantized along axes {list(axes)}")
     _require_bits(ctx)
+    tables = _tables(ctx)
     rows = counted_from_0(ctx, ctx[1], 0)
-    looked_up = [ctx.build(Gather(0), value, rows) for value in _tables(ctx)]
-    whole, scales, *points = looked_up
+    whole, scales, *points = (ctx.build(Gather(0), table, rows) for table in tables)
     if data.dtype is DType.u8:
         whole = _unpacked(ctx, whole)
     if whole.tensor.dims[-1] != scales.tensor.dims[-1] * ctx.attr("block_size", 128):
@@ -93,6 +106,13 @@ def _tables(ctx: Context) -> list[Value]:
     given = [ctx[0], ctx[2], ctx.operand(3)]
     held = {DType.i4: DType.i8, DType.u4: DType.u8}
     tables = [value for value in given if value is not None]
+    for value in (ctx[1], *tables):
+        if not value.tensor.is_static:
+            raise unsupported(
+                f"GatherBlockQuantized of {value.tensor}, whose sizes the data decides"
+            )
+    if len({table.tensor.dims[:-1] for table in tables}) > 1:
+        raise NccError("invalid-model", f"scales or zero points have other rows than {ctx.type(0)}")
     return [ctx.cast(x, held.get(x.tensor.dtype, x.tensor.dtype)) for x in tables]
 
 
@@ -121,6 +141,7 @@ def _dequantized(ctx: Context, whole: Value, scales: Value, points: Value) -> Va
 
 
 def _by_row(ctx: Context, x: Value, rows: int) -> Value:
+    """As many bytes for each row."""
     return ctx.build(Reshape((rows, x.tensor.size // rows)), x)
 
 
