@@ -42,7 +42,7 @@ def _known(error: BaseException) -> NccError | None:
             return error
         case click.ClickException():
             return _usage(error)
-        case KeyboardInterrupt():
+        case KeyboardInterrupt() | EndedError(number=signal.SIGINT | signal.SIGTERM):
             return NccError(
                 "interrupted",
                 "interrupted; what was not finished has been removed",

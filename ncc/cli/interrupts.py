@@ -4,7 +4,8 @@ Imports are not made to be interrupted: modules in C answer with errors of all k
 signals wait while modules are loaded, and arrive right after.
 
 Python prints an exception that leaves a finalizer or a callback of C, and goes on. A signal that
-was heard in one is remembered, and answered where the command next asks.
+was heard in one is remembered, and answered where the command next asks. Until then others change
+nothing: what is sent to all processes of a group comes twice, and must not disturb cleaning up.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -55,6 +55,7 @@ def answer() -> None:
         raise KeyboardInterrupt
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     _heard.append(number)
-    raise KeyboardInterrupt
+    if len(_heard) == 1:
+        raise KeyboardInterrupt

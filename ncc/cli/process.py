@@ -12,7 +12,7 @@ import click
 
 from ncc.cli.failures import report
 from ncc.cli.group import group
-from ncc.cli.interrupts import answer, install, listen
+from ncc.cli.interrupts import answer, hold, install, listen
 from ncc.cli.supervise import EndedError, supervised
 from ncc.diagnostics import ExitCode
 
@@ -36,9 +36,10 @@ def _begin(arguments: Sequence[str]) -> int:
 
 
 def _finished(arguments: Sequence[str]) -> int:
-    """The exit code of `run`, with all output written."""
+    """The exit code of `run`, with all output written; nothing is heard from then on."""
     code = run(arguments)
     _finish_output()
+    hold()
     return code
 
 

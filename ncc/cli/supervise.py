@@ -25,7 +25,8 @@ class EndedError(Exception):
     """A signal ended the process; `stack` is what Python had on its stack, if it could tell."""
 
     def __init__(self, number: int, stack: str) -> None:
-        super().__init__(f"ended by {signal.Signals(number).name}\n{stack}")
+        name = next((known.name for known in signal.Signals if known == number), f"signal {number}")
+        super().__init__(f"ended by {name}\n{stack}")
         self.number = number
 
 
@@ -36,6 +37,7 @@ def supervised(work: Callable[[], int]) -> int:
     child. Raises EndedError where a signal ended the child.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, no end of a child is told
     stack = os.memfd_create("stack")
     parent = os.getpid()
     child = os.fork()

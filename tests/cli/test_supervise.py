@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.command_line import relu_model
 from tests.cli.compilation import Compilation
 
 
@@ -26,6 +27,12 @@ def job(large: Path, tmp_path: Path) -> Compilation:
     job = Compilation(large, tmp_path)
     job.wait_for("lower")
     return job
+
+
+@pytest.fixture
+def relu_file(tmp_path: Path) -> Path:
+    """A small model."""
+    return relu_model(tmp_path / "relu.onnx")
 
 
 @pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGSEGV])
@@ -55,6 +62,28 @@ def test_the_compiler_ends_with_the_process_that_was_started(
     assert job.end(number) == -number
     assert "error[interrupted]" in job.errors
     assert list(job.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("phase", ["import", "lower"])
+def test_a_signal_to_all_processes_is_one_interrupt(
+    large: Path, tmp_path: Path, phase: str
+) -> None:
+    job = Compilation(large, tmp_path)
+    job.wait_for(phase)
+    os.killpg(job.process.pid, signal.SIGTERM)
+    assert job.end(signal.SIGTERM) == 130
+    assert job.errors.count("error[") == 1
+    assert "Traceback" not in job.errors
+    assert list(job.folder.iterdir()) == []
+
+
+def test_a_compilation_ends_where_children_are_ignored(relu_file: Path, tmp_path: Path) -> None:
+    def ignore_children() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    job = Compilation(relu_file, tmp_path, preexec_fn=ignore_children)
+    job.process.communicate(timeout=60)
+    assert job.process.returncode == 0
 
 
 def test_ctrl_c_on_a_terminal_is_heard_once(large: Path, tmp_path: Path) -> None:
