@@ -46,13 +46,14 @@ def test_boxes_are_kept_as_one_by_one(count: int) -> None:
 def test_regions_do_not_see_what_others_do(pooling: Pooling) -> None:
     draw = np.random.default_rng(0)
     x = draw.standard_normal((2, 3, 9, 11)).astype(np.float32)
-    regions = np.array([[1, 1, 5, 6], [np.nan, 0, 3, 3], [0, 0, np.inf, 3], [2, 1, 9, 8]])
-    regions, batch = regions.astype(np.float32), np.array([0, 1, 0, 1])
+    endless = [[np.nan, 0, 3, 3], [0, 0, np.inf, 3], [0, 0, 1e30, 3]]
+    regions = np.array([[1, 1, 5, 6], *endless, [2, 1, 9, 8]])
+    regions, batch = regions.astype(np.float32), np.array([0, 1, 0, 1, 1])
     op = AdaptiveRoiAlign((2, 3), 0, 0.9, half_pixel=True, pooling=pooling)
     together = op.eval(x, regions, batch)
     for region, picture, found in zip(regions, batch, together, strict=True):
         np.testing.assert_array_equal(op.eval(x, region[None], picture[None])[0], found)
-    assert np.all(together[1:3] == 0)
+    assert np.all(together[1:4] == 0)
 
 
 def test_a_region_that_is_no_number_gives_none() -> None:

@@ -29,6 +29,9 @@ from ncc.ir.types import DType, TensorType
 ONE = (1, 1, 1, 1)
 """One number for all samples of a region: bins and samples down, bins and samples across."""
 
+MOST = 1 << 31
+"""Samples of a bin from which a region is as good as without end, and has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:
@@ -110,7 +113,7 @@ class RoiAlign(Op):
         if self.samples:
             return np.full(extent.shape, self.samples)
         wanted = np.ceil(extent / np.array(self.size, extent.dtype))
-        return np.where(np.isfinite(wanted), np.maximum(wanted, 0), 0).astype(np.int64)
+        return np.where(wanted < MOST, np.maximum(wanted, 0), 0).astype(np.int64)
 
     def _sampled(
         self, low: Array, extent: Array, counts: Array, sizes: tuple[int, ...]
