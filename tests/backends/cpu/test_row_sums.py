@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ncc.backends.cpu.target import Target
+from ncc.backends.cpu.emit.contraction.contract import tiles_of
+from ncc.backends.cpu.emit.function import FunctionEmitter
+from ncc.backends.cpu.loopir.loops import Contract, walk
+from ncc.backends.cpu.target import TARGETS, Target
 from ncc.ir.ops.fused import Fused
 from tests.backends.cpu.device_graphs import assert_runs, calls_of, prepared
 from tests.guarded import Edge
@@ -85,6 +88,12 @@ def test_one_kernel_makes_them(text: str) -> None:
     assert sum(call.flops > 0 for call in calls_of(text, BEST)) == 1
 
 
+@pytest.mark.parametrize(("length", "kernels"), [(15, 2), (16, 1), (1024, 1), (1025, 2)])
+def test_sums_of_short_and_long_rows_are_made_apart(length: int, kernels: int) -> None:
+    nodes = prepared(summed(f"1, 4, 16, {length}", "16, 4, 1, 1", PLAIN)).nodes
+    assert sum(isinstance(node.op, Fused) for node in nodes) == kernels
+
+
 @pytest.mark.parametrize("text", CASES.values(), ids=CASES)
 def test_the_number_of_cores_changes_nothing(text: str) -> None:
     body = prepared(text)
@@ -93,6 +102,15 @@ def test_the_number_of_cores_changes_nothing(text: str) -> None:
     for cores in (2, 3, 5):
         for one, other in zip(wanted, code.run(inputs, Edge.last, cores), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("length", "together"), [(16, 1), (32, 1), (97, 4)])
+def test_cores_share_tiles_that_hold_whole_rows(length: int, together: int) -> None:
+    target = TARGETS["x86-64-v4+amx"]
+    text = summed(f"1, 64, 64, {length}", "32, 64, 3, 3", PADDED, "bf16")
+    (kernel,) = (call.kernel for call in calls_of(text, target) if call.flops > 0)
+    (stmt,) = (stmt for stmt in walk(kernel.body) if isinstance(stmt, Contract))
+    assert tiles_of(FunctionEmitter(kernel, target), stmt).together == together
 
 
 def test_a_distant_mean_leaves_the_distances() -> None:

@@ -34,8 +34,8 @@ from ncc.passes.row_sums import is_row_sum, spread_of
 
 Results = list[tuple[Value, Operand]]
 
-LONG = 16
-"""Elements of a row from which sums are made with them."""
+LENGTHS = range(16, 1025)
+"""Elements of rows whose sums are worth it, and whose tiles find room for theirs on the stack."""
 CHANNELS = range(16, 1025)
 """How many fill vectors, and find room in scratch."""
 ROWS = 16
@@ -53,7 +53,7 @@ def sums_rows(root: Node, node: Node) -> bool:
     return (
         is_row_sum(node)
         and node.result.tensor.dtype is DType.f32
-        and length >= LONG
+        and length in LENGTHS
         and channels in CHANNELS
         and batch * math.prod(lines) >= ROWS
     )

@@ -54,8 +54,8 @@ class TileEmitter(ABC):
         self._a_bytes = _read_bytes(stmt)
         outer = tuple(extent for _, extent in stmt.m)[: -1 if taken.whole == 1 else -2]
         grid = Grid(outer, taken.pieces, Pieces(stmt.columns, stmt.pack.nr))
-        self.together = grid.rows.count if stmt.in_order else 1
-        """Row tiles that follow each other on one core."""
+        self.together = grid.rows.count if stmt.in_order and taken.whole == 1 else 1
+        """Row tiles that follow each other on one core: those of a row, if it takes several."""
         self.grid = replace(grid, block=self.together_at_least(self._block(grid)))
         self.parts = 1
         """Into how many parts the run is cut; subclasses that cut it say."""
