@@ -10,13 +10,7 @@ from ncc.backends.cpu.kernels.builder import Call, KernelBuilder
 from ncc.backends.cpu.kernels.filling import Filling
 from ncc.backends.cpu.kernels.pack import PackBlocks, PackPanels
 from ncc.backends.cpu.kernels.products import Packed, Product, factors_of
-from ncc.backends.cpu.loopir.loops import (
-    Expr,
-    For,
-    Kind,
-    Role,
-    const,
-)
+from ncc.backends.cpu.loopir.loops import Expr, For, Kind, Role, const
 from ncc.backends.cpu.loopir.panels import WORD_BITS
 from ncc.backends.cpu.storage.views import View, dense_strides, dense_view, runs
 from ncc.backends.cpu.storage.weights import WeightTable

@@ -8,16 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ncc.backends.cpu.kernels.builder import Call
-from ncc.backends.cpu.loopir.loops import (
-    Contract,
-    For,
-    If,
-    Kernel,
-    Load,
-    Stmt,
-    const,
-    walk,
-)
+from ncc.backends.cpu.loopir.loops import Contract, For, If, Kernel, Load, Stmt, const, walk
 from ncc.backends.cpu.loopir.panels import Pack
 from ncc.backends.cpu.loopir.text.printer import to_text
 from ncc.backends.tuning import KEY_LENGTH
