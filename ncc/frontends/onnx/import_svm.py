@@ -64,8 +64,10 @@ def _linear(ctx: Context) -> tuple[Value, ...]:
     labels = class_labels(ctx)
     if len(labels) == 2:
         raise unsupported("a linear support vector machine with two rows of weights")
-    weights = _floats(ctx, "coefficients").reshape(len(labels), -1).T
-    scores = _weighted(ctx, real(ctx), weights, _floats(ctx, "rho")[:1])
+    weights = _floats(ctx, "coefficients")
+    require(weights.size % len(labels) == 0, f"{weights.size} weights for {len(labels)} labels")
+    columns = weights.reshape(len(labels), -1).T
+    scores = _weighted(ctx, real(ctx), columns, _floats(ctx, "rho")[:1])
     return best_label(ctx, scores), transformed(ctx, scores)
 
 

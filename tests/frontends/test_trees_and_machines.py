@@ -1,4 +1,4 @@
-"""Ensembles of trees where onnxruntime has another answer, or none that makes sense."""
+"""Trees and machines of which onnxruntime has another answer, or none that makes sense."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from ncc.diagnostics import NccError
 from tests.frontends.build import run
 from tests.suite.case import Array, Case, run_reference
-from tests.suite.cases_ml import X, classifier, leaves, numbered, regressor, trees
+from tests.suite.cases_ml import X, classifier, leaves, numbered, regressor, svc, trees
 
 
 def outputs(case: Case) -> list[Array]:
@@ -62,8 +62,12 @@ def test_two_base_values_are_one_for_each_of_two_classes() -> None:
             ),
             "PROBIT of two classes that have one score",
         ),
+        (
+            svc("LINEAR", 11, classlabels_ints=[4, 6, 1], rho=[0.1], support_vectors=[0.0]),
+            "11 weights for 3 labels",
+        ),
     ],
-    ids=["ids", "base", "aggregate", "probit"],
+    ids=["ids", "base", "aggregate", "probit", "linear"],
 )
 def test_refused(case: Case, message: str) -> None:
     with pytest.raises(NccError, match=message):
