@@ -11,10 +11,11 @@ from ncc.frontends.onnx import import_onnx
 from tests.frontends.build import model
 from tests.suite.case import Case, Const, node_case, seeded
 from tests.suite.cases_attention import grouped
-from tests.suite.cases_microsoft import looked_up, microsoft
+from tests.suite.cases_microsoft import bytes_of, looked_up, microsoft, of_opset, unit
 
 X = seeded(2, 3, 4)
 INDICES = np.array([[0, 1], [2, 3]])
+BYTES, UNIT = bytes_of(2, 3, seed=0), unit(0.1, 3)
 
 
 def ints(*numbers: int) -> Const:
@@ -90,6 +91,20 @@ WRONG: list[tuple[Case, str]] = [
     (
         looked_up(4, Const(np.zeros((6, 2), np.uint8))),
         "scales or zero points have other rows than u8[7, 24]",
+    ),
+    (
+        microsoft("Attention", X[0], Const(seeded(4, 12)), num_heads=2),
+        "f32[3, 4] is not [batch, tokens, numbers]",
+    ),
+    (
+        microsoft(
+            "Attention", X, Const(seeded(4, 12)), None, None, seeded(1, 2, 2, 1, 2), num_heads=2
+        ),
+        "a past of f32[1, 2, 2, 1, 2] is not keys and values",
+    ),
+    (
+        of_opset(0, microsoft("QLinearSoftmax", BYTES, *UNIT, *UNIT)),
+        "there is no Softmax of opset 0",
     ),
 ]
 

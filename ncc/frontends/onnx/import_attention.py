@@ -57,10 +57,12 @@ def attend_to_itself(
     size], `bias` what is added to scores; for masks see `_padding`.
     """
     refuse(ctx, "do_rotary", "past_present_share_buffer")
+    require(projected.tensor.rank == 3, f"{ctx.type(0)} is not [batch, tokens, numbers]")
     count = ctx.need_attr("num_heads")
     widths = ctx.attr("qkv_hidden_sizes") or (projected.tensor.dims[2] // PER_SEQUENCE,) * 3
     query, *rest = (split_heads(ctx, x, count) for x in _columns(ctx, projected, widths))
     if past is not None:
+        require(past.tensor.shape[:1] == (2,), f"a past of {past.type} is not keys and values")
         shape = past.tensor.dims[1:]
         sides = [ctx.build(Reshape(shape), part(ctx.build, past, 0, side, 1)) for side in (0, 1)]
         rest = [ctx.build(Concat(2), *pair) for pair in zip(sides, rest, strict=True)]

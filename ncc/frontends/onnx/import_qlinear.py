@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from ncc.diagnostics import NccError
 from ncc.frontends.onnx.attention import plus
 from ncc.frontends.onnx.axes import axis_of
 from ncc.frontends.onnx.context import Context
@@ -67,8 +68,10 @@ def q_linear_leaky_relu(ctx: Context) -> Value:
 @importer("QLinearSoftmax", domain=MICROSOFT)
 def q_linear_softmax(ctx: Context) -> Value:
     """As Softmax of the opset that the node names."""
-    softmax = find_importer("Softmax", ctx.need_attr("opset"))
-    assert softmax is not None
+    version = ctx.need_attr("opset")
+    softmax = find_importer("Softmax", version)
+    if softmax is None:
+        raise NccError("invalid-model", f"there is no Softmax of opset {version}")
     made = softmax(_on_reals(ctx))
     assert isinstance(made, Value)
     return _quantized(ctx, made, 3)
