@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -59,11 +60,23 @@ def ncc(*arguments: object) -> Result:
     return Result(code, out.getvalue(), err.getvalue())
 
 
+def hear_signals() -> None:
+    """Undo what a shell does to a job in the background, and nohup to all."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
     """`ncc ARGUMENTS` in a process of its own, in a group of its own."""
     command = [str(NCC), *map(str, arguments)]
     pipe = subprocess.PIPE
-    defaults = {"stdout": pipe, "stderr": pipe, "stdin": subprocess.DEVNULL, "process_group": 0}
+    defaults = {
+        "stdout": pipe,
+        "stderr": pipe,
+        "stdin": subprocess.DEVNULL,
+        "process_group": 0,
+        "preexec_fn": hear_signals,
+    }
     return subprocess.Popen(command, **{**defaults, **options})
 
 

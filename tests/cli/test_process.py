@@ -80,7 +80,7 @@ def test_a_killed_compilation_leaves_no_partial_bundle(
 @contextmanager
 def installed() -> Iterator[None]:
     """Signals as a command hears them; before and after, as they were, and none heard."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     install()
     try:
         yield

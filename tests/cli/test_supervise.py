@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command_line import relu_model
+from tests.cli.command_line import hear_signals, relu_model
 from tests.cli.compilation import Compilation
 
 
@@ -90,6 +90,7 @@ def test_ctrl_c_on_a_terminal_is_heard_once(large: Path, tmp_path: Path) -> None
     terminal, end = pty.openpty()
 
     def take_terminal() -> None:
+        hear_signals()
         os.setsid()
         fcntl.ioctl(end, termios.TIOCSCTTY, 0)
 
