@@ -14,6 +14,7 @@ standard = partial(node_case, "Attention", opset=24)
 
 X = seeded(2, 5, 12)
 WEIGHTS, BIAS = Const(seeded(12, 36, seed=1) / np.float32(4)), Const(seeded(36, seed=2))
+PLACE = np.zeros((1, 1), np.int32)
 LEFT, RIGHT = np.array([[0, 1, 1, 1, 1], [1] * 5], np.int32), np.array([3, 5], np.int32)
 BOUNDS = np.array([4, 5, 1, 0], np.int32)
 BLOCKS = np.tril(np.ones((2, 5, 5), np.int32), 1)
@@ -26,6 +27,7 @@ PACKED = [
     microsoft("Attention", X, WEIGHTS, BIAS, num_heads=3, scale=0.3, unidirectional=1),
     microsoft("Attention", X, WEIGHTS, BIAS, LEFT, num_heads=3),
     microsoft("Attention", X, WEIGHTS, BIAS, LEFT, num_heads=3, mask_filter_value=-3.0),
+    microsoft("Attention", X, WEIGHTS, BIAS, PLACE, num_heads=3),
     microsoft("Attention", X, WEIGHTS, BIAS, RIGHT, None, SCORES, num_heads=3),
     microsoft("Attention", X, WEIGHTS, BIAS, BOUNDS, num_heads=3),
     microsoft("Attention", X, WEIGHTS, BIAS, BLOCKS, num_heads=3),

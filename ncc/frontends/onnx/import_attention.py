@@ -54,7 +54,8 @@ def attend_to_itself(
     """The attention of a sequence to itself, and keys with values if the node names them.
 
     `projected` is [batch, tokens, queries and keys and values], `past` [2, batch, heads, tokens,
-    size], `bias` what is added to scores; for masks see `_padding`.
+    size], `bias` what is added to scores; for masks see `_padding`. A mask of one column, which
+    decoders have for a place, hides nothing.
     """
     refuse(ctx, "do_rotary", "past_present_share_buffer")
     require(projected.tensor.rank == 3, f"{ctx.type(0)} is not [batch, tokens, numbers]")
@@ -67,7 +68,8 @@ def attend_to_itself(
         sides = [ctx.build(Reshape(shape), part(ctx.build, past, 0, side, 1)) for side in (0, 1)]
         rest = [ctx.build(Concat(2), *pair) for pair in zip(sides, rest, strict=True)]
     key, value = rest
-    made = _attended(ctx, query, key, value, mask, bias)
+    is_place = mask is not None and mask.tensor.rank == 2 and mask.tensor.dims[1] == 1
+    made = _attended(ctx, query, key, value, None if is_place else mask, bias)
     if not ctx.wants(1):
         return (made,)
     shape = (1, *key.tensor.dims)

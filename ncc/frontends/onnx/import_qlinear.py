@@ -145,16 +145,12 @@ def dynamic_quantize_matmul(ctx: Context) -> Value:
 def q_attention(ctx: Context) -> tuple[Value | None, ...]:
     """Operands x, weights, their bias, both scales, mask, both zero points, past.
 
-    Projections are of integers; the attention is one of real numbers. A mask of one column, which
-    decoders have for a place, hides nothing.
+    Projections are of integers; the attention is one of real numbers.
     """
     x = centred(ctx, ctx[0], ctx.operand(6), 0)
     weights = centred(ctx, ctx[1], ctx.operand(7), 1)
     projected = _real_product(ctx, x, weights, (ctx[3], ctx[4]), ctx[2])
-    mask = ctx.operand(5)
-    if mask is not None and mask.tensor.rank == 2 and mask.tensor.dims[1] == 1:
-        mask = None
-    return attend_to_itself(ctx, projected, mask, ctx.operand(8))
+    return attend_to_itself(ctx, projected, ctx.operand(5), ctx.operand(8))
 
 
 def _real_product(
