@@ -31,8 +31,8 @@ def _begin(arguments: Sequence[str]) -> int:
         return _finished(arguments)
     try:
         return supervised(lambda: _finished(arguments))
-    except EndedError as ended:
-        return report(ended, arguments)
+    except (EndedError, MemoryError) as error:
+        return report(error, arguments)
 
 
 def _finished(arguments: Sequence[str]) -> int:

@@ -34,13 +34,16 @@ def supervised(work: Callable[[], int]) -> int:
     """What `work` returns in a child of this process, which must have one thread.
 
     An interrupt that only this process gets is passed on; if this process ends, so does the
-    child. Raises EndedError where a signal ended the child.
+    child. Raises EndedError where a signal ended the child, MemoryError where there can be none.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, no end of a child is told
     stack = os.memfd_create("stack")
     parent = os.getpid()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as reason:
+        raise MemoryError("the system starts no other process") from reason
     if not child:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _end_with(parent)

@@ -6,6 +6,8 @@ import fcntl
 import os
 import pty
 import signal
+import subprocess
+import sys
 import termios
 from pathlib import Path
 
@@ -103,3 +105,13 @@ def test_ctrl_c_on_a_terminal_is_heard_once(large: Path, tmp_path: Path) -> None
     assert list(job.folder.iterdir()) == []
     os.close(terminal)
     os.close(end)
+
+
+def test_no_room_for_another_process_is_an_error(relu_file: Path) -> None:
+    forbid = "import os\ndef fork(): raise OSError(11, 'busy')\nos.fork = fork\n"
+    begin = f"from ncc.cli import main; import sys; sys.argv[1:] = ['compile', {str(relu_file)!r}]"
+    result = subprocess.run(
+        [sys.executable, "-c", f"{forbid}{begin}; main()"], capture_output=True, check=False
+    )
+    assert result.returncode == 5
+    assert b"error[out-of-memory]" in result.stderr
