@@ -127,13 +127,17 @@ class Graph:
         keep the node, a value (or a tuple, one per result) to put in its place. Nodes that are
         kept with unchanged operands are shared; when all are, the result is this graph.
         """
+        return self.rebuild_beside(lambda build, node, _: visit(build, node))
+
+    def rebuild_beside(self, visit: VisitBeside) -> Graph:
+        """The same for `visit(build, node, original)`, with the node as it is in this graph too."""
         build = Builder()
         mapped: dict[Value, Value] = {}
         changed = False
         for node in self.nodes:
             current = build.again(node, [mapped.get(value, value) for value in node.operands])
             build.locs = node.locs
-            replacement = visit(build, current)
+            replacement = visit(build, current, node)
             if replacement is None:
                 build.append(current)
                 results = current.results
@@ -161,6 +165,7 @@ class Graph:
 
 
 Visit = Callable[["Builder", Node], "Value | tuple[Value, ...] | None"]
+VisitBeside = Callable[["Builder", Node, Node], "Value | tuple[Value, ...] | None"]
 
 
 class Builder:

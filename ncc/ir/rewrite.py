@@ -144,7 +144,7 @@ def rewrite(
     """
     for _ in range(rounds):
         sweep = _Sweep(graph, rules)
-        after = graph.rebuild(sweep.visit)
+        after = graph.rebuild_beside(sweep.visit)
         if trace:
             trace.lines += sweep.fired or sweep.kept
         if after is graph:
@@ -160,13 +160,11 @@ class _Sweep:
         self.facts = _Facts(graph)
         self.rules = rules
         self.rules_of: dict[type[Op], list[Rule]] = {}
-        self.originals = iter(graph.nodes)
         self.number = 0
         self.fired: list[str] = []
         self.kept: list[str] = []
 
-    def visit(self, build: Builder, node: Node) -> tuple[Value, ...] | None:
-        original = next(self.originals)
+    def visit(self, build: Builder, node: Node, original: Node) -> tuple[Value, ...] | None:
         label = f"{node.op.name} %{self.number}"
         self.number += len(node.results)
         for candidate in self.candidates(type(node.op)):

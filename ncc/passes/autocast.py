@@ -82,17 +82,15 @@ def _kept(expression: str) -> Keep:
 
 
 def _round_products(graph: Graph, to: DType, keep: Keep, spared: frozenset[Node]) -> Graph:
-    originals = iter(graph.nodes)
-
-    def visit(build: Builder, node: Node) -> Value | None:
-        op, original = node.op, next(originals)
+    def visit(build: Builder, node: Node, original: Node) -> Value | None:
+        op = node.op
         if not isinstance(op, PRODUCTS) or original in spared or keep(node):
             return None
         if any(not is_f32(value.type) for value in (*node.operands, node.result)):
             return None
         return build(dataclasses.replace(op, result=DType.f32), *_rounded_operands(build, node, to))
 
-    return graph.rebuild(visit)
+    return graph.rebuild_beside(visit)
 
 
 def _rounded_operands(build: Builder, node: Node, to: DType) -> list[Value]:

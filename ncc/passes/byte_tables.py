@@ -60,11 +60,9 @@ def byte_tables(graph: Graph) -> Graph:
     wanted = _wanted(graph, functions)
     if not wanted:
         return graph
-    originals = iter(graph.nodes)
     current: dict[Value, Value] = {}
 
-    def visit(build: Builder, node: Node) -> Value | None:
-        original = next(originals)
+    def visit(build: Builder, node: Node, original: Node) -> Value | None:
         current.update(zip(original.results, node.results, strict=True))
         if original not in wanted:
             return None
@@ -74,7 +72,7 @@ def byte_tables(graph: Graph) -> Graph:
         current[original.result] = found
         return found
 
-    return dce(graph.rebuild(visit))
+    return dce(graph.rebuild_beside(visit))
 
 
 def _functions(graph: Graph) -> dict[Value, Function]:

@@ -24,10 +24,8 @@ from ncc.passes import graph_pass
 def fewer_best(graph: Graph) -> Graph:
     """`graph` with the `k` of each topk no larger than what slices take of its results."""
     sliced = _sliced(graph)
-    originals = iter(graph.nodes)
 
-    def visit(build: Builder, node: Node) -> tuple[Value, ...] | None:
-        original = next(originals)
+    def visit(build: Builder, node: Node, original: Node) -> tuple[Value, ...] | None:
         if not isinstance(node.op, TopK):
             return None
         wanted = max(_wanted(node.op, sliced[value]) for value in original.results)
@@ -35,7 +33,7 @@ def fewer_best(graph: Graph) -> Graph:
             return None
         return build.node(dataclasses.replace(node.op, k=wanted), *node.operands).results
 
-    return graph.rebuild(visit)
+    return graph.rebuild_beside(visit)
 
 
 def _sliced(graph: Graph) -> dict[Value, list[Slice | None]]:

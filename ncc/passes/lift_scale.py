@@ -202,10 +202,7 @@ def _scale(graph: Graph, reader: Node, value: Value) -> tuple[Node, Value, float
 def _lifted(
     graph: Graph, scales: dict[Value, list[tuple[Mask, float]]], dropped: dict[Node, Value]
 ) -> Graph:
-    originals = iter(graph.nodes)
-
-    def visit(build: Builder, node: Node) -> Value | None:
-        original = next(originals)
+    def visit(build: Builder, node: Node, original: Node) -> Value | None:
         if original in dropped:
             return node.operands[original.operands.index(dropped[original])]
         parts = scales.get(original.results[0])
@@ -216,7 +213,7 @@ def _lifted(
             made = build(Mul(), made, _factors(build, columns, factor, made.tensor.dtype))
         return made
 
-    return graph.rebuild(visit)
+    return graph.rebuild_beside(visit)
 
 
 def _factors(build: Builder, columns: Mask, factor: float, dtype: DType) -> Value:

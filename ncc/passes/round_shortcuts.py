@@ -32,10 +32,9 @@ def round_shortcuts(
 ) -> Graph:
     """`graph` with shortcuts rounded to `to`; additions that `keep` names stay as they are."""
     shortcuts = _Shortcuts(graph, to, keep)
-    originals = iter(graph.nodes)
 
-    def visit(build: Builder, node: Node) -> Value | None:
-        rounded = shortcuts.of(next(originals))
+    def visit(build: Builder, node: Node, original: Node) -> Value | None:
+        rounded = shortcuts.of(original)
         if not any(rounded):
             return None
         return build(
@@ -46,7 +45,7 @@ def round_shortcuts(
             ),
         )
 
-    return graph.rebuild(visit)
+    return graph.rebuild_beside(visit)
 
 
 class _Shortcuts:

@@ -33,19 +33,11 @@ FOLLOWED = 8
 def sum_rows(graph: Graph) -> Graph:
     """`graph` with reductions over all axes but the first two in two steps, if rows are long."""
     chosen = {node for node in graph.nodes if _has_long_rows(node) and not _returns(graph, node)}
-    build = Builder()
-    mapped: dict[Value, Value] = {}
-    for node in graph.nodes if chosen else ():
-        operands = [mapped.get(value, value) for value in node.operands]
-        if node in chosen:
-            build.locs = node.locs
-            mapped[node.result] = _in_two_steps(build, node.op, operands[0])
-        else:
-            made = build.append(build.again(node, operands))
-            mapped.update(zip(node.results, made.results, strict=True))
-    outputs = [mapped.get(value, value) for value in graph.outputs]
-    names = graph.output_names
-    return Graph(graph.name, graph.inputs, build.nodes, outputs, names) if chosen else graph
+
+    def visit(build: Builder, node: Node, original: Node) -> Value | None:
+        return _in_two_steps(build, node.op, node.operands[0]) if original in chosen else None
+
+    return graph.rebuild_beside(visit)
 
 
 def _has_long_rows(node: Node) -> bool:
